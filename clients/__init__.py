@@ -1,0 +1,1 @@
+"""Typed clients of the services: the only way in which services meet."""

@@ -1,0 +1,137 @@
+"""A connection to one service: deadlines, what is handed on, and errors as `PeerError`."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from .context import current
+from .errors import PeerError
+
+MAX_MESSAGE_BYTES = 32 << 20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # One layer retries, and it is the edge.
+    ("grpc.enable_retries", 0),
+    ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
+)
+Reply = TypeVar("Reply")
+
+
+class Peer:
+    """One service; an async context manager that owns the channel."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+    async def __aenter__(self) -> Self:
+        """The channel connects by itself when it is first used."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the channel; calls in flight are cancelled."""
+        await self._channel.close(None)
+
+    def unary(self, path: str, reply: "type[Reply]") -> "UnaryMethod[Reply]":
+        """A unary method; `reply` is the message class, or `bytes` to take the reply unread."""
+        return UnaryMethod(self.name, path, self._channel, reply)
+
+    def server_stream(
+        self, path: str, reply: "type[Reply]"
+    ) -> Callable[..., AsyncGenerator[Reply, None]]:
+        """A server-streaming method, called with the request and an optional timeout."""
+        method = self._channel.unary_stream(path, _serialize, _reader(reply))
+
+        async def call(
+            request: Message,
+            *,
+            timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
+        ) -> AsyncGenerator[Reply, None]:
+            stream = method(request, timeout=timeout, metadata=current.get().metadata)
+            with _typed_errors(self.name):
+                async for item in stream:
+                    yield item
+
+        return call
+
+    def bidi_stream(self, path: str, reply: "type[Reply]") -> Callable[..., AsyncIterator[Reply]]:
+        """A bidirectional method, called with an async iterator of requests."""
+        method = self._channel.stream_stream(path, _serialize, _reader(reply))
+
+        async def call(
+            requests: AsyncIterator[Message],
+            *,
+            timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
+        ) -> AsyncIterator[Reply]:
+            stream = method(requests, timeout=timeout, metadata=current.get().metadata)
+            with _typed_errors(self.name):
+                async for item in stream:
+                    yield item
+
+        return call
+
+
+class UnaryMethod(Generic[Reply]):
+    """A unary method of a peer, ready to be called."""
+
+    def __init__(
+        self, peer: str, path: str, channel: grpc.aio.Channel, reply: "type[Reply]"
+    ) -> None:
+        self._peer = peer
+        self._call: Callable[..., Awaitable[Reply]] = channel.unary_unary(
+            path, _serialize, _reader(reply)
+        )
+
+    async def __call__(
+        self,
+        request: Message,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> Reply:
+        """Call it within the served call's deadline (5 s where there is none)."""
+        origin = current.get()
+        with _typed_errors(self._peer):
+            return await self._call(
+                request,
+                timeout=timeout if timeout is not None else origin.timeout(),
+                metadata=(*origin.metadata, *metadata),
+            )
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that acts for a token's user; none without a token."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _reader(reply: Any) -> "Callable[[bytes], Any] | None":
+    return None if reply is bytes else reply.FromString
+
+
+@contextlib.contextmanager
+def _typed_errors(peer: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise PeerError.of(peer, error) from None

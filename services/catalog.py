@@ -1,0 +1,21 @@
+"""The processes of the mesh by name, and where each one's composition root is."""
+
+import importlib
+
+from services.chassis.server import Compose
+
+COMPOSITIONS = {
+    "tweet": "services.tweet.main",
+    "graph": "services.graph.main",
+    "timeline": "services.timeline.main",
+    "fanout": "services.timeline.worker",
+}
+WORKERS = {"fanout"}
+"""What answers hardly any call: the plain host is enough."""
+
+
+def composition_of(name: str) -> Compose:
+    """The composition root of a service, or of a module that is named in full."""
+    module = name if "." in name else COMPOSITIONS[name]
+    compose: Compose = importlib.import_module(module).compose
+    return compose

@@ -1,0 +1,150 @@
+"""Settings: one frozen record, read from `AVIARY_*` once at start.
+
+Every setting has a default that works on one machine. An unknown `AVIARY_*` variable is an error,
+so that a misspelt one cannot be ignored in silence.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+PREFIX = "AVIARY_"
+
+
+class UnknownSettingError(ValueError):
+    """An `AVIARY_*` variable that no setting reads, or a value that its type refuses."""
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where data, keys and sockets live: `/var/lib/aviary` for root, else below the user's home.
+
+    Root's own home is closed to the unprivileged account that PostgreSQL must run under.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/aviary")
+    data_home = environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "aviary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting; `AVIARY_` plus the field's name in capitals is its variable."""
+
+    home: Path = field(default_factory=default_home)
+    """Folder of data, keys, logs and sockets."""
+    host: str = "auto"
+    """Which host serves the handlers: `envoy`, `grpcio`, or `auto` (envoy where it can load)."""
+    bind_address: str = "127.0.0.1"
+    """Address that gRPC and metrics listen on."""
+    grpc_port: int = 0
+    """Port of gRPC; 0 takes a free one."""
+    metrics_port: int = 0
+    """Port of Prometheus' `/metrics`; 0 switches it off."""
+    admin_socket: Path | None = None
+    """Unix socket of the replica's Envoy admin; by default in `home`/run, named for the process."""
+    instance: str = ""
+    """Name of this replica in logs and leases; by default service name and process id."""
+    zone: str = "local"
+    """Availability zone of this replica."""
+
+    tweet_dsn: str = ""
+    """PostgreSQL of the Tweet service (libpq connection string)."""
+    graph_dsn: str = ""
+    """PostgreSQL of the Graph service."""
+    notify_dsn: str = ""
+    """PostgreSQL of the Notify service."""
+    redis_url: str = ""
+    """Redis of timelines and caches: `redis://`, `rediss://` or `unix://`."""
+    object_store: str = ""
+    """Where media are kept: a folder's `file://` URL or `s3://bucket`."""
+
+    tweet_address: str = "127.0.0.1:8081"
+    """gRPC address of the Tweet service, any name that gRPC resolves."""
+    graph_address: str = "127.0.0.1:8082"
+    """gRPC address of the Graph service."""
+    timeline_address: str = "127.0.0.1:8083"
+    """gRPC address of the Timeline service."""
+
+    edge_port: int = 8080
+    """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""
+    edge_concurrency: int = 1
+    """Envoy worker threads of the edge; a page of 20 tweets costs one about 200 us."""
+    public_url: str = "http://127.0.0.1:8080"
+    """The edge's address as users see it; tweets' `url` starts with it."""
+    signing_key_file: Path | None = None
+    """Ed25519 private key (PEM) that signs access tokens; by default `home`/keys/signing.pem."""
+    jwks_file: Path | None = None
+    """Public keys (JWKS) that verify access tokens; by default `home`/keys/jwks.json."""
+
+    log_level: str = "info"
+    """Lowest level that is logged: debug, info, warning or error."""
+    reflection: bool = True
+    """Whether gRPC reflection is served; switch it off in production."""
+    drain_seconds: float = 10.0
+    """How long calls in flight may take to finish after SIGTERM."""
+    pool_size: int = 8
+    """PostgreSQL connections of one process, at most."""
+    max_in_flight: int = 512
+    """Calls that one replica works on at a time; beyond it, RESOURCE_EXHAUSTED at once."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings, refusing variables that no setting reads."""
+        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        values: dict[str, object] = {}
+        for name, text in environ.items():
+            if not name.startswith(PREFIX):
+                continue
+            if name not in known:
+                raise UnknownSettingError(
+                    f"{name} is not a setting of Aviary; see docs/settings.md"
+                )
+            if text != "":
+                values[known[name].name] = _parse(name, text, str(known[name].type))
+        return cls(**values)  # type: ignore[arg-type]
+
+    def to_environ(self) -> dict[str, str]:
+        """The variables that make a child process read these same settings."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            PREFIX + name.upper(): _format(value)
+            for name, value in named.items()
+            if value is not None and value != ""
+        }
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of sockets and state of running processes."""
+        return self.home / "run"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """Where the private signing key is."""
+        return self.signing_key_file or self.home / "keys" / "signing.pem"
+
+    @property
+    def jwks_path(self) -> Path:
+        """Where the public keys are."""
+        return self.jwks_file or self.home / "keys" / "jwks.json"
+
+
+def _parse(name: str, text: str, kind: str) -> object:
+    try:
+        if "Path" in kind:
+            return Path(text).expanduser()
+        if "bool" in kind:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if "int" in kind:
+            return int(text)
+        if "float" in kind:
+            return float(text)
+    except (ValueError, KeyError):
+        raise UnknownSettingError(f"{name}={text!r} is not a valid {kind}") from None
+    return text
+
+
+def _format(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""The event log: what happened, in commit order, none skipped, until every group has seen it."""

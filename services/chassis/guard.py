@@ -1,0 +1,117 @@
+"""What surrounds every call: limit, deadline, what is handed on, and the recorded outcome."""
+
+import asyncio
+import math
+import time
+from types import TracebackType
+
+import structlog
+from grpc import StatusCode
+
+from clients import context
+
+from .call import REQUEST_ID, TRACE_PARENT, USER_ID, Call
+from .errors import OverloadedError
+from .status import Failure, failure_of
+from .telemetry import MethodMetrics
+
+DEADLINE_MARGIN = 0.02
+"""Seconds kept back from the caller's deadline, so that we can still say what timed out."""
+HANDED_ON = (REQUEST_ID, TRACE_PARENT, USER_ID)
+CANCELLED: int = StatusCode.CANCELLED.value[0]
+log = structlog.get_logger()
+
+
+class Gate:
+    """Counts the calls in progress; beyond the limit a call is refused before it costs anything."""
+
+    __slots__ = ("in_flight", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.in_flight = 0
+
+
+class Guard:
+    """Async context of one call, the same for unary calls and streams.
+
+    The order matters: the limit is checked first, so that a refusal costs nothing, and the outcome
+    is recorded last, so that it covers the rest. What leaves is a `Failure` (or the cancellation,
+    because a cancelled task must end as cancelled).
+    """
+
+    __slots__ = ("_call", "_gate", "_metrics", "_started", "_timeout")
+
+    def __init__(self, call: Call, gate: Gate, metrics: MethodMetrics) -> None:
+        self._call = call
+        self._gate = gate
+        self._metrics = metrics
+        self._timeout: asyncio.Timeout | None = None
+        self._started = 0.0
+
+    async def __aenter__(self) -> None:
+        """Admit the call and start its clock."""
+        self._started = time.perf_counter()
+        call, gate = self._call, self._gate
+        if gate.in_flight >= gate.limit:
+            refused = OverloadedError(resource="the service")
+            failure = failure_of(refused, method=call.method, request_id=call.request_id)
+            self._metrics.observe(failure.code.value[0], 0.0)
+            _say_when(call, failure)
+            raise failure
+        gate.in_flight += 1
+        context.current.set(_origin(call))
+        if call.deadline is not None:
+            left = call.deadline - DEADLINE_MARGIN - time.monotonic()
+            self._timeout = asyncio.timeout(max(0.0, left))
+            await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Record the outcome and raise it as a `Failure` where the call failed."""
+        self._gate.in_flight -= 1
+        try:
+            if self._timeout is not None:
+                await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            error = expired
+        if error is None:
+            self._metrics.observe(0, time.perf_counter() - self._started)
+        elif isinstance(error, GeneratorExit):  # the client left in the middle of a stream
+            self._metrics.observe(CANCELLED, time.perf_counter() - self._started)
+        else:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        call = self._call
+        failure = failure_of(error, method=call.method, request_id=call.request_id)
+        if failure.code.name == "INTERNAL":
+            log.error("call failed", method=call.method, id=call.request_id, exc_info=error)
+        else:
+            log.debug("call refused", method=call.method, code=failure.code.name, why=str(failure))
+        self._metrics.observe(failure.code.value[0], time.perf_counter() - self._started)
+        _say_when(call, failure)
+        if not isinstance(error, asyncio.CancelledError):
+            raise failure from error
+
+
+def _say_when(call: Call, failure: Failure) -> None:
+    """When to come back, as a header for REST callers; gRPC callers have RetryInfo."""
+    if failure.retry_after is not None:
+        call.trailing.append((b"retry-after", b"%d" % math.ceil(failure.retry_after)))
+
+
+def _origin(call: Call) -> context.Origin:
+    headers = call.headers
+    return context.Origin(
+        deadline=call.deadline,
+        metadata=tuple(
+            (name.decode(), headers[name].decode("latin-1"))
+            for name in HANDED_ON
+            if name in headers
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The two hosts that serve one handler table."""

@@ -1,0 +1,49 @@
+"""Pages: sizes, and tokens that are bound to the call that gave them out.
+
+A token holds the last item's keyset position and a fingerprint of the call's other parameters, so
+that it is refused under other ones. It is opaque, not secret: it says what the page said.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from aviary.page.v1.page_token_pb2 import PageToken
+
+from .errors import NegativePageSizeError, PageTokenError
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+
+
+def page_size_of(requested: int) -> int:
+    """Items on a page: 20 when the request says nothing, at most 100."""
+    if requested < 0:
+        raise NegativePageSizeError(page_size=requested)
+    return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def encode_page_token(position: Sequence[int], *call: object) -> str:
+    """The token that continues after `position` in the call with these parameters."""
+    token = PageToken(fingerprint=_fingerprint(call), position=position)
+    return urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
+
+
+def decode_page_token(text: str, *call: object) -> tuple[int, ...]:
+    """The position in a token, empty for the first page; refused under other parameters."""
+    if not text:
+        return ()
+    try:
+        token = PageToken.FromString(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (Base64Error, DecodeError, ValueError):
+        raise PageTokenError from None
+    if token.fingerprint != _fingerprint(call) or not token.position:
+        raise PageTokenError
+    return tuple(token.position)
+
+
+def _fingerprint(call: Sequence[object]) -> bytes:
+    return hashlib.blake2b(repr(call).encode(), digest_size=8).digest()

@@ -1,0 +1,104 @@
+"""PostgreSQL pools and Redis clients as async context managers, and migrations at start."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TypeAlias
+
+import psycopg
+import redis.asyncio as redis
+import structlog
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
+STATEMENT_TIMEOUT_MS = 5_000
+ACQUIRE_TIMEOUT = 2.0
+"""Seconds to wait for a free connection before the call fails as UNAVAILABLE."""
+MIGRATION_LOCK = 0x41564941
+Connection: TypeAlias = psycopg.AsyncConnection[psycopg.rows.TupleRow]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+Redis: TypeAlias = "redis.Redis"
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def open_pool(dsn: str, *, size: int, name: str) -> AsyncIterator[Pool]:
+    """Connections to one database, opened before it is handed out.
+
+    Each is in autocommit (a transaction is opened where one is meant), prepares what repeats, and
+    carries a statement timeout, so that no query outlives its caller for long.
+    """
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        min_size=min(2, size),
+        max_size=size,
+        name=name,
+        open=False,
+        timeout=ACQUIRE_TIMEOUT,
+        check=None,
+        kwargs={
+            "autocommit": True,
+            "application_name": name,
+            "connect_timeout": 3,
+            "prepare_threshold": 2,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
+        },
+    )
+    await pool.open(wait=True, timeout=30.0)
+    try:
+        yield pool
+    finally:
+        await pool.close(timeout=5.0)
+
+
+@contextlib.asynccontextmanager
+async def open_redis(url: str) -> AsyncIterator[Redis]:
+    """A Redis client that fails within a second, so that its callers can fall back."""
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=0.9,
+        socket_connect_timeout=0.9,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.1, base=0.01), retries=1),
+        health_check_interval=0,
+        max_connections=64,
+        protocol=2,
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def migrate(dsn: str, folder: Path, *, chassis: bool = True) -> None:
+    """Apply the migrations that a database lacks, each once, under a lock that all starters share.
+
+    A service's files are `NNN_name.sql` in `folder`; the chassis' own tables come first.
+    """
+    folders = ([CHASSIS_MIGRATIONS] if chassis else []) + [folder]
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations ("
+            " name text PRIMARY KEY, applied_time timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = await (await connection.execute("SELECT name FROM schema_migrations")).fetchall()
+        applied = {row[0] for row in rows}
+        for path in [path for each in folders for path in sorted(each.glob("*.sql"))]:
+            name = f"{path.parents[1].name}/{path.name}"
+            if name not in applied:
+                await _apply(connection, name, path.read_text())
+
+
+async def _apply(connection: Connection, name: str, sql: str) -> None:
+    async with connection.transaction():
+        await connection.execute(sql.encode())
+        await connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
+    log.info("migration applied", name=name)
+
+
+async def check_pool(pool: Pool) -> None:
+    """Health check: the database answers."""
+    async with pool.connection(timeout=1.0) as connection:
+        await connection.execute("SELECT 1")

@@ -1,0 +1,41 @@
+"""Page sizes and tokens."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.chassis.errors import NegativePageSizeError, PageTokenError
+from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+
+positions = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=3)
+
+
+@pytest.mark.parametrize(("asked", "given_size"), [(0, 20), (1, 1), (100, 100), (1000, 100)])
+def test_page_size(asked: int, given_size: int) -> None:
+    assert page_size_of(asked) == given_size
+
+
+def test_negative_page_size_is_refused() -> None:
+    with pytest.raises(NegativePageSizeError) as caught:
+        page_size_of(-1)
+    assert caught.value.violations[0][0] == "page_size"
+
+
+@given(positions, st.integers(), st.text(max_size=20))
+def test_token_round_trip(position: list[int], user_id: int, filter_text: str) -> None:
+    token = encode_page_token(position, "list", user_id, filter_text)
+    assert decode_page_token(token, "list", user_id, filter_text) == tuple(position)
+    with pytest.raises(PageTokenError):
+        decode_page_token(token, "list", user_id + 1, filter_text)
+    with pytest.raises(PageTokenError):
+        decode_page_token(token, "other list", user_id, filter_text)
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_nonsense_is_refused(text: str) -> None:
+    with pytest.raises(PageTokenError):
+        decode_page_token(text, "list", 1)
+
+
+def test_no_token_is_the_first_page() -> None:
+    assert decode_page_token("", "list") == ()

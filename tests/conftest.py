@@ -1,0 +1,56 @@
+"""Real stores for every test: one PostgreSQL and one Redis a session, a fresh database a test."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis.asyncio as redis
+
+from services.local.mesh import Mesh
+from services.local.mesh import stores as run_stores
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    """A developer's own `AVIARY_*` must not change what is tested."""
+    for name in [name for name in os.environ if name.startswith("AVIARY_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+async def stores() -> AsyncIterator[Mesh]:
+    """PostgreSQL and Redis, in a home with a short path (sockets' paths are limited)."""
+    home = Path(tempfile.mkdtemp(prefix="av-"))
+    home.chmod(0o711)  # PostgreSQL's own account passes through when root runs the tests
+    try:
+        async with run_stores(home) as mesh:
+            yield mesh
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+async def dsn(stores: Mesh) -> AsyncIterator[str]:
+    """A database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    admin = await psycopg.AsyncConnection.connect(stores.dsn("tweet"), autocommit=True)
+    async with admin:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield psycopg.conninfo.make_conninfo(stores.dsn("tweet"), dbname=name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def redis_url(stores: Mesh) -> str:
+    """An empty Redis."""
+    client = redis.Redis.from_url(stores.redis_url)
+    await client.flushall()
+    await client.aclose()
+    return stores.redis_url
