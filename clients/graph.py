@@ -1,0 +1,237 @@
+"""The Graph service as the other services and the command line see it."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1 import user_pb2
+
+from .channel import Peer, bearer
+from .wire import varint
+
+User: TypeAlias = user_pb2.User
+MAX_USERS = 100
+"""Ids that BatchGetUsers takes at a time."""
+MAX_QUERIES = 1000
+"""Users that BatchGetFollowerIds takes at a time."""
+MAX_NAMES, MAX_PAIRS = 5_000, 20_000
+"""What one batch of an import may hold."""
+_SERVICE = "/aviary.graph.v1.GraphService"
+
+
+class FollowerList(NamedTuple):
+    """Followers of one user: ids of 8 bytes each, big-endian, joined, ascending; and their count.
+
+    The ids are left out for a user with more followers than the caller wanted to push to.
+    """
+
+    follower_ids: bytes
+    followers_count: int
+
+
+class GraphClient(Peer):
+    """Calls to the Graph service; `token` acts for a user where the edge is in between."""
+
+    def __init__(self, address: str, *, token: str = "") -> None:
+        super().__init__("graph", address)
+        self._metadata = bearer(token)
+        self._batch_get_users = self.unary(f"{_SERVICE}/BatchGetUsers", bytes)
+        self._follower_ids = self.unary(
+            f"{_SERVICE}/BatchGetFollowerIds", pb.BatchGetFollowerIdsResponse
+        )
+        self._following_ids = self.unary(
+            f"{_SERVICE}/ListFollowingIds", pb.ListFollowingIdsResponse
+        )
+        self._get_user = self.unary(f"{_SERVICE}/GetUser", pb.GetUserResponse)
+        self._lookup = self.unary(f"{_SERVICE}/LookupUser", pb.LookupUserResponse)
+        self._create_user = self.unary(f"{_SERVICE}/CreateUser", pb.CreateUserResponse)
+        self._create_session = self.unary(f"{_SERVICE}/CreateSession", pb.CreateSessionResponse)
+        self._refresh = self.unary(f"{_SERVICE}/RefreshSession", pb.RefreshSessionResponse)
+        self._delete_session = self.unary(f"{_SERVICE}/DeleteSession", pb.DeleteSessionResponse)
+        self._resolve_dev_key = self.unary(f"{_SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
+        self._follow = self.unary(f"{_SERVICE}/Follow", pb.FollowResponse)
+        self._unfollow = self.unary(f"{_SERVICE}/Unfollow", pb.UnfollowResponse)
+        self._list_followers = self.unary(f"{_SERVICE}/ListFollowers", pb.ListFollowersResponse)
+        self._list_following = self.unary(f"{_SERVICE}/ListFollowing", pb.ListFollowingResponse)
+        self._import_users = self.bidi_stream(f"{_SERVICE}/ImportUsers", pb.ImportUsersResponse)
+        self._import_follows = self.bidi_stream(
+            f"{_SERVICE}/ImportFollows", pb.ImportFollowsResponse
+        )
+
+    async def batch_get_users_raw(
+        self, user_ids: Iterable[int], *, field: int = 1
+    ) -> dict[int, bytes]:
+        """Serialized users by id, each framed as an element of the repeated field `field` (1-15).
+
+        Joined, they are that field of a message: `b"".join(raw.values())`. Missing ones are left
+        out; any number of ids.
+        """
+        tag = bytes([field << 3 | 2])
+        requests = [pb.BatchGetUsersRequest(user_ids=ids) for ids in _chunks(user_ids, MAX_USERS)]
+        replies = await asyncio.gather(
+            *(self._batch_get_users(request, metadata=self._metadata) for request in requests)
+        )
+        return {
+            user_id: tag + body for reply in replies for user_id, body in _delimited_users(reply)
+        }
+
+    async def get_users(self, user_ids: Iterable[int]) -> list[User]:
+        """Users in the order asked, each once; missing ones are left out."""
+        raw = await self.batch_get_users_raw(user_ids)
+        return list(pb.BatchGetUsersResponse.FromString(b"".join(raw.values())).users)
+
+    async def follower_ids(
+        self, user_ids: Iterable[int], *, maximum_followers_count: int = 0
+    ) -> dict[int, FollowerList]:
+        """All followers of each user; beyond the maximum (0: none) only how many they are."""
+        found: dict[int, FollowerList] = {}
+        wanted = [pb.FollowerIdsQuery(user_id=user_id) for user_id in dict.fromkeys(user_ids)]
+        while wanted:
+            request = pb.BatchGetFollowerIdsRequest(
+                queries=wanted[:MAX_QUERIES], maximum_followers_count=maximum_followers_count
+            )
+            del wanted[:MAX_QUERIES]
+            for part in (await self._follower_ids(request)).results:
+                known = found[part.user_id].follower_ids if part.user_id in found else b""
+                found[part.user_id] = FollowerList(known + part.follower_ids, part.followers_count)
+                if part.next_after_user_id:
+                    wanted.append(
+                        pb.FollowerIdsQuery(
+                            user_id=part.user_id, after_user_id=part.next_after_user_id
+                        )
+                    )
+        return found
+
+    async def following_ids(self, user_id: int, *, minimum_followers_count: int = 0) -> bytes:
+        """Whom a user follows: ids of 8 bytes each, big-endian, joined, ascending."""
+        pages: list[bytes] = []
+        after = 0
+        while True:
+            reply = await self._following_ids(
+                pb.ListFollowingIdsRequest(
+                    user_id=user_id,
+                    after_user_id=after,
+                    minimum_followers_count=minimum_followers_count,
+                )
+            )
+            pages.append(reply.following_ids)
+            after = reply.next_after_user_id
+            if not after:
+                return b"".join(pages)
+
+    async def get_user(self, user_id: str = "me") -> User:
+        """One user with exact counts; PeerError USER_NOT_FOUND."""
+        request = pb.GetUserRequest(user_id=user_id)
+        return (await self._get_user(request, metadata=self._metadata)).user
+
+    async def lookup(self, user_name: str) -> User:
+        """The user of a name in any case; PeerError USER_NOT_FOUND."""
+        request = pb.LookupUserRequest(user_name=user_name)
+        return (await self._lookup(request, metadata=self._metadata)).user
+
+    async def create_user(
+        self, user_name: str, password: str, *, display_name: str = "", request_id: str = ""
+    ) -> User:
+        """Sign up."""
+        request = pb.CreateUserRequest(
+            user_name=user_name, password=password, display_name=display_name, request_id=request_id
+        )
+        return (await self._create_user(request)).user
+
+    async def create_session(
+        self, user_name: str, password: str, *, api_dev_key: str = ""
+    ) -> pb.CreateSessionResponse:
+        """Log in."""
+        return await self._create_session(
+            pb.CreateSessionRequest(user_name=user_name, password=password, api_dev_key=api_dev_key)
+        )
+
+    async def refresh_session(self, refresh_token: str) -> pb.RefreshSessionResponse:
+        """Exchange a refresh token, which works once."""
+        return await self._refresh(pb.RefreshSessionRequest(refresh_token=refresh_token))
+
+    async def delete_session(self, session_id: int) -> None:
+        """Log out."""
+        request = pb.DeleteSessionRequest(session_id=session_id)
+        await self._delete_session(request, metadata=self._metadata)
+
+    async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
+        """The application behind a key; PeerError DEV_KEY_INVALID."""
+        return await self._resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=api_dev_key))
+
+    async def follow(self, target_user_id: int) -> pb.FollowResponse:
+        """Follow a user as the caller."""
+        request = pb.FollowRequest(target_user_id=target_user_id)
+        return await self._follow(request, metadata=self._metadata)
+
+    async def unfollow(self, target_user_id: int) -> None:
+        """Follow a user no longer, as the caller."""
+        request = pb.UnfollowRequest(target_user_id=target_user_id)
+        await self._unfollow(request, metadata=self._metadata)
+
+    async def followers(self, user_id: str = "me", *, page_size: int = 100) -> AsyncIterator[User]:
+        """A user's followers, latest first, page by page to the end."""
+        request = pb.ListFollowersRequest(user_id=user_id, page_size=page_size)
+        while True:
+            page = await self._list_followers(request, metadata=self._metadata)
+            for user in page.users:
+                yield user
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def following(self, user_id: str = "me", *, page_size: int = 100) -> AsyncIterator[User]:
+        """Whom a user follows, latest first, page by page to the end."""
+        request = pb.ListFollowingRequest(user_id=user_id, page_size=page_size)
+        while True:
+            page = await self._list_following(request, metadata=self._metadata)
+            for user in page.users:
+                yield user
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def import_users(
+        self, batches: AsyncIterable[Sequence[str]]
+    ) -> AsyncIterator[pb.ImportUsersResponse]:
+        """Make users by name, a reply per batch (1-5,000 names); existing ones are answered."""
+
+        async def requests() -> AsyncIterator[pb.ImportUsersRequest]:
+            async for names in batches:
+                yield pb.ImportUsersRequest(user_names=names)
+
+        async for reply in self._import_users(requests()):
+            yield reply
+
+    async def import_follows(
+        self, batches: AsyncIterable[bytes]
+    ) -> AsyncIterator[pb.ImportFollowsResponse]:
+        """Make follows, a reply for each batch: 1-20,000 pairs of follower's and followed's id.
+
+        Each pair is 16 bytes, both ids big-endian (`struct.pack(">qq", user_id, target_user_id)`).
+        """
+
+        async def requests() -> AsyncIterator[pb.ImportFollowsRequest]:
+            async for pairs in batches:
+                yield pb.ImportFollowsRequest(pairs=pairs)
+
+        async for reply in self._import_follows(requests()):
+            yield reply
+
+
+def _chunks(user_ids: Iterable[int], size: int) -> Iterator[list[int]]:
+    unique = list(dict.fromkeys(user_ids))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]
+
+
+def _delimited_users(reply: bytes) -> Iterator[tuple[int, bytes]]:
+    """Split a BatchGetUsersResponse, unparsed, into user id and `length + bytes` of each user."""
+    position = 0
+    while position < len(reply):
+        start = position + 1  # behind the tag of field 1, the only field
+        length, body = varint(reply, start)
+        user_id, _ = varint(reply, body + 1)  # field 1 of a serialized User comes first
+        position = body + length
+        yield user_id, reply[start:position]

@@ -1,0 +1,1 @@
+"""The Graph service: users, credentials, sessions, application keys and follows."""

@@ -1,0 +1,1 @@
+"""The methods of GraphService: proto <-> domain, nothing else."""

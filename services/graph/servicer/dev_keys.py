@@ -1,0 +1,95 @@
+"""Registered applications."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+
+from aviary.graph.v1 import graph_service_pb2 as pb
+from services.chassis.call import Call
+from services.chassis.errors import IdempotencyMismatchError, ScopeMissingError
+from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.policy import OPERATOR_SCOPE
+
+from ..domain import DEFAULT_PLAN, MAX_ID, check_key_name, check_plan
+from ..errors import DevKeyInvalidError, DevKeyNotFoundError
+from ..store.dev_keys import DevKey, PostgresDevKeys
+from ..store.idempotency import Answered
+from .messages import Messages
+from .sessions import TOKEN_BYTES, hash_of
+
+KEY_PREFIX, SHOWN = "ak_", 11
+
+
+class DevKeyMethods:
+    """CreateDevKey, ListDevKeys, DeleteDevKey, ResolveDevKey."""
+
+    def __init__(
+        self, dev_keys: PostgresDevKeys, messages: Messages, next_id: Callable[[], int]
+    ) -> None:
+        self._dev_keys = dev_keys
+        self._dev_key_messages = messages
+        self._next_dev_key_id = next_id
+
+    async def create_dev_key(
+        self, request: pb.CreateDevKeyRequest, call: Call
+    ) -> pb.CreateDevKeyResponse:
+        """Register an application; a repetition answers without the key."""
+        user_id = call.require_caller()
+        request_id = call.idempotency_key(request.request_id)
+        name, plan = (
+            check_key_name(request.name),
+            check_plan(request.plan, self._dev_key_messages.plans),
+        )
+        if plan != DEFAULT_PLAN and OPERATOR_SCOPE not in call.caller.scopes:
+            raise ScopeMissingError(scope=OPERATOR_SCOPE)
+        api_dev_key = KEY_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        dev_key = DevKey(self._next_dev_key_id(), user_id, name, api_dev_key[:SHOWN], plan)
+        reply = pb.CreateDevKeyResponse(dev_key=self._dev_key_messages.dev_key(dev_key))
+        fingerprint = hashlib.sha256(f"CreateDevKey\0{name}\0{plan}".encode()).digest()
+        answer = Answered(user_id, request_id, fingerprint, "", reply.SerializeToString())
+        made = await self._dev_keys.create(
+            dev_key, hash_of(api_dev_key), answer if request_id else None
+        )
+        if not made:
+            return await self._repeat_dev_key(answer)
+        reply.api_dev_key = api_dev_key
+        return reply
+
+    async def list_dev_keys(
+        self, request: pb.ListDevKeysRequest, call: Call
+    ) -> pb.ListDevKeysResponse:
+        """The caller's applications, newest first."""
+        user_id = call.require_caller()
+        size = page_size_of(request.page_size)
+        position = decode_page_token(request.page_token, "dev_keys", user_id)
+        found = await self._dev_keys.list_of(user_id, position[0] if position else MAX_ID, size + 1)
+        page = found[:size]
+        reply = pb.ListDevKeysResponse(
+            dev_keys=[self._dev_key_messages.dev_key(dev_key) for dev_key in page]
+        )
+        if len(found) > size:
+            reply.next_page_token = encode_page_token([page[-1].dev_key_id], "dev_keys", user_id)
+        return reply
+
+    async def delete_dev_key(
+        self, request: pb.DeleteDevKeyRequest, call: Call
+    ) -> pb.DeleteDevKeyResponse:
+        """Withdraw a key."""
+        if not await self._dev_keys.delete(request.dev_key_id, call.require_caller()):
+            raise DevKeyNotFoundError(dev_key_id=request.dev_key_id)
+        return pb.DeleteDevKeyResponse()
+
+    async def resolve_dev_key(
+        self, request: pb.ResolveDevKeyRequest, _call: Call
+    ) -> pb.ResolveDevKeyResponse:
+        """The application behind a key."""
+        dev_key = await self._dev_keys.resolve(hash_of(request.api_dev_key))
+        if dev_key is None:
+            raise DevKeyInvalidError
+        return pb.ResolveDevKeyResponse(dev_key=self._dev_key_messages.dev_key(dev_key))
+
+    async def _repeat_dev_key(self, answer: Answered) -> pb.CreateDevKeyResponse:
+        known = await self._dev_keys.answered(answer.caller_id, answer.request_id)
+        if known is None or known.fingerprint != answer.fingerprint:
+            raise IdempotencyMismatchError(request_id=answer.request_id)
+        return pb.CreateDevKeyResponse.FromString(known.response)

@@ -1,0 +1,112 @@
+"""Users, follows and applications as messages and events."""
+
+import time
+from collections.abc import Callable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from aviary.events.v1 import payload_pb2
+from aviary.graph.v1 import dev_key_pb2, follow_pb2, user_pb2
+from services.chassis.events.log import NewEvent
+from services.chassis.snowflake import unix_ms_of
+
+from ..domain import User
+from ..domain_follows import Action, Change, Follow
+from ..plans import Plans
+from ..store.dev_keys import DevKey
+
+QUOTA_WINDOW = 60
+
+
+class Messages:
+    """Makes messages and events; `public_url` is where users reach the edge."""
+
+    def __init__(self, public_url: str, plans: Plans, next_id: Callable[[], int]) -> None:
+        self._users_url = f"{public_url.rstrip('/')}/api/v1/users/"
+        self._next_id = next_id
+        self.plans = plans
+
+    def user(self, user: User) -> user_pb2.User:
+        """A user as everybody may see it; ids tell when their bearer was made."""
+        made = time.gmtime(unix_ms_of(user.user_id) // 1000)
+        return user_pb2.User(
+            user_id=user.user_id,
+            user_name=user.user_name,
+            display_name=user.display_name,
+            description=user.description,
+            protected=user.protected,
+            followers_count=user.followers_count,
+            following_count=user.following_count,
+            create_time=_timestamp(user.user_id),
+            created_at=time.strftime("%a %b %d %H:%M:%S +0000 %Y", made),
+            url=f"{self._users_url}{user.user_id}",
+        )
+
+    def user_bytes(self, user: User) -> bytes:
+        """The same, serialized."""
+        return self.user(user).SerializeToString()
+
+    def user_created(self, user: User) -> NewEvent:
+        """The event of a new account."""
+        payload = payload_pb2.UserCreated(user=self.user(user))
+        return self._event("UserCreated", user.user_id, payload.SerializeToString())
+
+    def user_updated(self, user: User) -> NewEvent:
+        """The event of a changed account."""
+        payload = payload_pb2.UserUpdated(user=self.user(user))
+        return self._event("UserUpdated", user.user_id, payload.SerializeToString())
+
+    def follow_changed(self, change: Change) -> NewEvent:
+        """The event of whatever happened to a follow."""
+        user_id, target_user_id, _, show_retweets, notify = change.follow
+        payload: payload_pb2.UserFollowed | payload_pb2.UserUnfollowed | payload_pb2.FollowUpdated
+        match change.action:
+            case Action.FOLLOW:
+                payload = payload_pb2.UserFollowed(user_id=user_id, target_user_id=target_user_id)
+            case Action.UNFOLLOW:
+                payload = payload_pb2.UserUnfollowed(user_id=user_id, target_user_id=target_user_id)
+            case Action.UPDATE:
+                payload = payload_pb2.FollowUpdated(
+                    user_id=user_id,
+                    target_user_id=target_user_id,
+                    show_retweets=show_retweets,
+                    notify=notify,
+                )
+        kind = change.action.value
+        return NewEvent(change.event_id, user_id, kind, payload.SerializeToString())
+
+    def dev_key(self, dev_key: DevKey) -> dev_key_pb2.DevKey:
+        """An application without its key."""
+        quotas = self.plans.get(dev_key.plan, {})
+        return dev_key_pb2.DevKey(
+            dev_key_id=dev_key.dev_key_id,
+            user_id=dev_key.user_id,
+            name=dev_key.name,
+            key_prefix=dev_key.key_prefix,
+            plan=dev_key.plan,
+            quotas=[
+                dev_key_pb2.Quota(name=name, limit=limit, window_seconds=QUOTA_WINDOW)
+                for name, limit in quotas.items()
+            ],
+            create_time=_timestamp(dev_key.dev_key_id),
+        )
+
+    def _event(self, kind: str, key: int, payload: bytes) -> NewEvent:
+        return NewEvent(self._next_id(), key, kind, payload)
+
+
+def follow_message(follow: Follow) -> follow_pb2.Follow:
+    """A follow in force."""
+    return follow_pb2.Follow(
+        user_id=follow.user_id,
+        target_user_id=follow.target_user_id,
+        state=follow_pb2.FOLLOW_STATE_FOLLOWING,
+        show_retweets=follow.show_retweets,
+        notify=follow.notify,
+        create_time=_timestamp(follow.follow_id),
+    )
+
+
+def _timestamp(snowflake: int) -> Timestamp:
+    made_ms = unix_ms_of(snowflake)
+    return Timestamp(seconds=made_ms // 1000, nanos=made_ms % 1000 * 1_000_000)

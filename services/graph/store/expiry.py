@@ -1,0 +1,59 @@
+"""Deleting what has expired."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from services.chassis.stores import Pool
+
+from .idempotency import KEPT
+
+INTERVAL = 600.0
+STATEMENTS = (
+    """
+    DELETE FROM sessions WHERE session_id IN (
+      SELECT session_id FROM refresh_tokens WHERE NOT spent AND expire_time < now() LIMIT 1000)
+    """,
+    """
+    DELETE FROM login_failures WHERE bucket IN (
+      SELECT bucket FROM login_failures WHERE expire_time < now() LIMIT 1000)
+    """,
+    f"""
+    DELETE FROM idempotency_keys WHERE (caller_id, request_id) IN (
+      SELECT caller_id, request_id FROM idempotency_keys
+      WHERE create_time < now() - {KEPT} LIMIT 1000)
+    """,  # noqa: S608 - names from this code
+)
+log = structlog.get_logger()
+
+
+async def sweep(pool: Pool) -> int:
+    """Delete some of what has expired, in short transactions; how many rows went."""
+    deleted = 0
+    for statement in STATEMENTS:
+        async with pool.connection() as connection:
+            deleted += (await connection.execute(statement)).rowcount
+    return deleted
+
+
+@contextlib.asynccontextmanager
+async def sweeping(pool: Pool) -> AsyncIterator[None]:
+    """Sweep now and then while it is open."""
+    task = asyncio.create_task(_sweep_forever(pool))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _sweep_forever(pool: Pool) -> None:
+    while True:
+        await asyncio.sleep(INTERVAL)
+        try:
+            while await sweep(pool):  # noqa: ASYNC110 - a pause for others, not a wait
+                await asyncio.sleep(0.1)
+        except Exception as error:
+            log.warning("expired rows not deleted", why=str(error))

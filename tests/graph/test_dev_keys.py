@@ -1,0 +1,68 @@
+"""Registered applications."""
+
+from aviary.graph.v1 import graph_service_pb2 as pb
+
+from .world import World, call, refused
+
+
+async def create(world: World, user_id: int, **fields: str) -> pb.CreateDevKeyResponse:
+    return await world.graph.create_dev_key(pb.CreateDevKeyRequest(**fields), call(user_id))
+
+
+async def resolve(world: World, key: str) -> pb.ResolveDevKeyResponse:
+    return await world.graph.resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=key), call())
+
+
+async def test_a_key_is_shown_once_and_stored_hashed(world: World) -> None:
+    (ada,) = await world.users("ada")
+    made = await create(world, ada, name="My app", request_id="r1")
+    assert made.api_dev_key.startswith(made.dev_key.key_prefix)
+    assert (made.dev_key.plan, made.dev_key.user_id) == ("free", ada)
+    assert {quota.name for quota in made.dev_key.quotas} >= {"read", "write"}
+    again = await create(world, ada, name="My app", request_id="r1")
+    assert (again.dev_key, again.api_dev_key) == (made.dev_key, "")
+    with refused("IDEMPOTENCY_MISMATCH"):
+        await create(world, ada, name="Other app", request_id="r1")
+    assert (await resolve(world, made.api_dev_key)).dev_key == made.dev_key
+    stored = await world.sql("SELECT * FROM dev_keys")
+    assert len(stored) == 1
+    assert made.api_dev_key not in str(stored)
+
+
+async def test_bad_input(world: World) -> None:
+    ada, eve = await world.users("ada", "eve")
+    for name in ("", "  ", "n" * 51, "a\0"):
+        with refused("INVALID_ARGUMENT", field="name"):
+            await create(world, ada, name=name)
+    with refused("INVALID_ARGUMENT", field="plan"):
+        await create(world, ada, name="app", plan="golden")
+    with refused("SCOPE_MISSING", scope="operator"):
+        await create(world, ada, name="app", plan="unlimited")
+    with refused("UNAUTHENTICATED"):
+        await create(world, 0, name="app")
+    with refused("DEV_KEY_INVALID"):
+        await resolve(world, "ak_nonsense")
+    made = await create(world, ada, name="app")
+    delete = pb.DeleteDevKeyRequest(dev_key_id=made.dev_key.dev_key_id)
+    with refused("DEV_KEY_NOT_FOUND", dev_key_id=str(made.dev_key.dev_key_id)):
+        await world.graph.delete_dev_key(delete, call(eve))
+    await world.graph.delete_dev_key(delete, call(ada))
+    with refused("DEV_KEY_INVALID"):
+        await resolve(world, made.api_dev_key)
+
+
+async def test_pages_are_the_whole_newest_first(world: World) -> None:
+    ada, eve = await world.users("ada", "eve")
+    await create(world, eve, name="not ada's")
+    names = [(await create(world, ada, name=f"app {n}")).dev_key.name for n in range(5)]
+    found: list[str] = []
+    request = pb.ListDevKeysRequest(page_size=2)
+    while True:
+        page = await world.graph.list_dev_keys(request, call(ada))
+        found += [dev_key.name for dev_key in page.dev_keys]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert found == names[::-1]
+    with refused("PAGE_TOKEN_INVALID"):
+        await world.graph.list_dev_keys(request, call(eve))

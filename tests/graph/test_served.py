@@ -1,0 +1,112 @@
+"""The service behind a real server, by its own client."""
+
+import struct
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.timeline.v1 import timeline_service_pb2
+from clients.channel import Peer
+from clients.context import Origin, current
+from clients.errors import PeerError
+from clients.graph import GraphClient
+from services.chassis.config import Settings
+from services.chassis.hosts.grpcio import listen
+from services.chassis.server import open_server
+from services.graph.main import compose
+from tests.ports import free_port
+
+from .world import PASSWORD, stream
+
+SERVICE = "/aviary.graph.v1.GraphService"
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[GraphClient]:
+    address = f"127.0.0.1:{free_port()}"
+    async with open_server("graph", compose, settings) as server:
+        listener = await listen(server, address)
+        async with GraphClient(address) as client:
+            yield client
+        server.drain()
+        await listener.stop(1.0)
+
+
+def act_as(user_id: int) -> None:
+    current.set(Origin(metadata=(("x-aviary-user-id", str(user_id)),)))
+
+
+async def test_the_whole_facade(client: GraphClient) -> None:
+    ada = await client.create_user("ada", PASSWORD, display_name="Ada", request_id="r1")
+    assert await client.create_user("ada", PASSWORD, display_name="Ada", request_id="r1") == ada
+    assert await client.lookup("ADA") == ada
+    session = await client.create_session("ada", PASSWORD)
+    assert (await client.refresh_session(session.refresh_token)).user == ada
+    replies = client.import_users(stream([[f"u{n}" for n in range(130)]]))
+    ids = [i async for reply in replies for i in reply.user_ids]
+    pairs = b"".join(struct.pack(">qq", i, ada.user_id) for i in ids)
+    created = [r.created_count async for r in client.import_follows(stream([pairs]))]
+    assert created == [130]
+    act_as(ada.user_id)
+    follow = (await client.follow(ids[3])).follow
+    assert (follow.user_id, follow.target_user_id) == (ada.user_id, ids[3])
+    assert (await client.get_user()).followers_count == 130
+    assert [u.user_id async for u in client.followers(page_size=50)] == ids[::-1]
+    assert [u.user_name async for u in client.following()] == ["u3"]
+    assert await client.following_ids(ada.user_id) == struct.pack(">q", ids[3])
+    lists = await client.follower_ids([ada.user_id, ids[3], ids[4]])
+    assert lists[ada.user_id] == (struct.pack(">130q", *sorted(ids)), 130)
+    assert lists[ids[3]].follower_ids == struct.pack(">q", ada.user_id)
+    assert lists[ids[4]] == (b"", 0)
+    assert (await client.follower_ids([ada.user_id], maximum_followers_count=100)) == {
+        ada.user_id: (b"", 130)
+    }
+    await client.unfollow(ids[3])
+    assert [u async for u in client.following()] == []
+    await client.delete_session(session.session_id)
+
+
+async def test_users_are_spliced_into_another_message(client: GraphClient) -> None:
+    replies = client.import_users(stream([[f"u{n}" for n in range(230)]]))
+    ids = [i async for reply in replies for i in reply.user_ids]
+    assert [u.user_id for u in await client.get_users([*ids, 77, ids[0]])] == ids
+    raw = await client.batch_get_users_raw(ids[:5], field=2)
+    page = timeline_service_pb2.GetHomeTimelineResponse.FromString(b"".join(raw.values()))
+    assert [user.user_id for user in page.users] == ids[:5] == list(raw)
+    assert [user.user_name for user in page.users] == ["u0", "u1", "u2", "u3", "u4"]
+
+
+async def test_errors_carry_their_reason(client: GraphClient) -> None:
+    with pytest.raises(PeerError) as caught:
+        await client.lookup("nobody")
+    assert (caught.value.reason, caught.value.code) == (
+        "USER_NOT_FOUND",
+        grpc.StatusCode.NOT_FOUND,
+    )
+    (ada,) = [i async for r in client.import_users(stream([["ada"]])) for i in r.user_ids]
+    act_as(ada)
+    with pytest.raises(PeerError) as caught:
+        await client.follow(ada)
+    assert (caught.value.reason, caught.value.code) == (
+        "SELF_FOLLOW",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    )
+    assert [field for field, _ in caught.value.violations] == ["target_user_id"]
+    with pytest.raises(PeerError) as caught:
+        await client.create_user("ADA", PASSWORD)
+    assert (caught.value.reason, caught.value.code) == (
+        "USER_NAME_TAKEN",
+        grpc.StatusCode.ALREADY_EXISTS,
+    )
+
+
+async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient) -> None:
+    act_as(1)
+    async with Peer("graph", client.address) as peer:
+        for name in ("Block", "Mute", "SuggestUsers", "CheckVisibility", "GetUsage"):
+            method = peer.unary(f"{SERVICE}/{name}", bytes)
+            with pytest.raises(PeerError) as caught:
+                await method(getattr(pb, f"{name}Request")())
+            assert caught.value.reason == "UNIMPLEMENTED"
