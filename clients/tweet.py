@@ -1,0 +1,116 @@
+"""The Tweet service as its peers see it. Tweets travel as bytes; who needs a field parses one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import NamedTuple
+
+from aviary.tweet.v1 import tweet_pb2
+from aviary.tweet.v1 import tweet_service_pb2 as pb
+
+from .channel import Peer, bearer
+from .wire import varint
+
+MAX_BATCH = 100
+"""Ids in one BatchGetTweets; more are asked for in parallel calls."""
+_SERVICE = "/aviary.tweet.v1.TweetService"
+_FRAME, _TWEET_ID = 0x0A, 0x08
+"""Tags: a tweet within a reply (field 1, bytes), the id within a tweet (field 1, varint)."""
+
+
+class TweetPage(NamedTuple):
+    """A page of one author's tweets: serialized `Tweet`s by id, newest first."""
+
+    tweets: dict[int, bytes]
+    next_page_token: str
+
+
+class TweetClient(Peer):
+    """Calls to the Tweet service; `token` acts for a user where the edge is in between."""
+
+    def __init__(self, address: str, *, token: str = "") -> None:
+        super().__init__("tweet", address)
+        self._metadata = bearer(token)
+        self._create = self.unary(f"{_SERVICE}/CreateTweet", tweet_pb2.Tweet)
+        self._get = self.unary(f"{_SERVICE}/GetTweet", bytes)
+        self._batch_get = self.unary(f"{_SERVICE}/BatchGetTweets", bytes)
+        self._delete = self.unary(f"{_SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
+        self._list = self.unary(f"{_SERVICE}/ListUserTweets", bytes)
+        self._recent = self.unary(f"{_SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
+        self._ingest = self.bidi_stream(f"{_SERVICE}/IngestTweets", pb.IngestTweetsResponse)
+
+    async def create(self, request: pb.CreateTweetRequest) -> tweet_pb2.Tweet:
+        """Post a tweet."""
+        return await self._create(request, metadata=self._metadata)
+
+    async def get_raw(self, tweet_id: int) -> bytes:
+        """A serialized `Tweet`; PeerError with the reason TWEET_NOT_FOUND where there is none."""
+        return await self._get(pb.GetTweetRequest(tweet_id=tweet_id))
+
+    async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:
+        """Serialized `Tweet`s by id, in the order asked; those missing or deleted are left out."""
+        ids = list(tweet_ids)
+        chunks = [ids[start : start + MAX_BATCH] for start in range(0, len(ids), MAX_BATCH)]
+        calls = [self._batch_get(pb.BatchGetTweetsRequest(tweet_ids=chunk)) for chunk in chunks]
+        found: dict[int, bytes] = {}
+        for raw in await asyncio.gather(*calls):
+            found.update(split_tweets(raw)[0])
+        return found
+
+    async def delete(self, tweet_id: int) -> None:
+        """Delete the caller's tweet."""
+        await self._delete(pb.DeleteTweetRequest(tweet_id=tweet_id), metadata=self._metadata)
+
+    async def list_user_tweets(
+        self,
+        user_id: int,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        since_id: int = 0,
+        max_id: int = 0,
+        include_replies: bool = True,
+    ) -> TweetPage:
+        """A page of a user's tweets, newest first, straight from SQL."""
+        request = pb.ListUserTweetsRequest(
+            user_id=user_id,
+            page_size=page_size,
+            page_token=page_token,
+            since_id=since_id,
+            max_id=max_id,
+            include_replies=include_replies,
+        )
+        tweets, rest = split_tweets(await self._list(request))
+        return TweetPage(tweets, pb.ListUserTweetsResponse.FromString(rest).next_page_token)
+
+    async def recent_by_authors(
+        self, author_ids: Sequence[int], limit: int, max_id: int = 0, since_id: int = 0
+    ) -> bytes:
+        """The newest timeline entries (17 bytes each, newest first) over all these authors."""
+        request = pb.ListRecentByAuthorsRequest(
+            user_ids=author_ids, limit=limit, since_id=since_id, max_id=max_id
+        )
+        return (await self._recent(request)).entries
+
+    async def ingest(
+        self, batches: AsyncIterator[pb.IngestTweetsRequest]
+    ) -> AsyncIterator[Sequence[int]]:
+        """Import batches; each batch's ids, in its order, come when they are durable."""
+        async for reply in self._ingest(batches):
+            yield reply.tweet_ids
+
+
+def split_tweets(raw: bytes) -> tuple[dict[int, bytes], bytes]:
+    """Leading field-1 frames of a reply as serialized `Tweet`s by id, and the bytes behind them."""
+    tweets: dict[int, bytes] = {}
+    at, end = 0, len(raw)
+    while at < end and raw[at] == _FRAME:
+        length, start = varint(raw, at + 1)
+        at = start + length
+        tweet = raw[start:at]
+        tweets[tweet_id_of(tweet)] = tweet
+    return tweets, raw[at:]
+
+
+def tweet_id_of(tweet: bytes) -> int:
+    """The id of a serialized `Tweet`; it is the first field."""
+    return varint(tweet, 1)[0] if tweet and tweet[0] == _TWEET_ID else 0

@@ -1,0 +1,1 @@
+"""The Tweet service: the truth about tweets, their cache and their event log."""

@@ -1,0 +1,119 @@
+"""What a tweet is: its text, its place, what is kept of it, and the limits of all that.
+
+The published length rule: the status in NFC, one per code point, every URL counting 23.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from services.chassis.errors import InvalidFieldError
+
+from .errors import (
+    LocationInvalidError,
+    MediaLimitError,
+    MediaNotFoundError,
+    StatusEmptyError,
+    StatusTooLongError,
+)
+
+MAX_LENGTH = 280
+URL_LENGTH = 23
+MAX_MEDIA = 4
+MAX_LATEST = 20
+REPLY, QUOTE, SENSITIVE, BACKFILLED = 1, 4, 16, 32
+"""Bits of a tweet's flags, the meta byte of a timeline entry."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NUMBER = r"\s*([+-]?(?:\d{1,3})(?:\.\d{1,20})?)\s*"
+_PLACE = re.compile(f"{_NUMBER},{_NUMBER}", re.ASCII)
+
+
+class Place(NamedTuple):
+    """A point on the earth, in degrees."""
+
+    longitude: float
+    latitude: float
+
+
+class Target(NamedTuple):
+    """The tweet that another one answers or quotes."""
+
+    tweet_id: int
+    author_id: int
+    conversation_id: int
+
+
+class TweetRow(NamedTuple):
+    """Everything that is kept of a tweet, in the order of its columns."""
+
+    tweet_id: int
+    author_id: int
+    status: str
+    entities: bytes
+    in_reply_to_tweet_id: int = 0
+    in_reply_to_user_id: int = 0
+    quote_tweet_id: int = 0
+    quote_user_id: int = 0
+    conversation_id: int = 0
+    longitude: float | None = None
+    latitude: float | None = None
+    author_longitude: float | None = None
+    author_latitude: float | None = None
+    flags: int = 0
+
+
+def clean_status(text: str, field: str = "status") -> str:
+    """The status in NFC; refused when nothing of it shows, or when it holds control characters."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if control := _CONTROL.search(text):
+        problem = f"holds the control character U+{ord(control[0]):04X}"
+        raise InvalidFieldError(field=field, problem=problem)
+    if not any(_shows(character) for character in text):
+        raise StatusEmptyError(field=field, minimum=1)
+    return text
+
+
+def check_length(status: str, urls: Iterable[tuple[int, int]], field: str = "status") -> None:
+    """Refuse a clean status that is too long, given the ranges of its URLs."""
+    length = len(status) + sum(URL_LENGTH - (end - start) for start, end in urls)
+    if length > MAX_LENGTH:
+        raise StatusTooLongError(field=field, length=length, maximum=MAX_LENGTH)
+
+
+def check_media(media_ids: Sequence[str]) -> None:
+    """Refuse media; there are none yet."""
+    if len(media_ids) > MAX_MEDIA:
+        raise MediaLimitError(field="media_ids", maximum=MAX_MEDIA)
+    if media_ids:
+        raise MediaNotFoundError(field="media_ids", media_id=media_ids[0][:64])
+
+
+def place_of(longitude: float, latitude: float, field: str) -> Place:
+    """A checked place; not-a-number is out of range too."""
+    if not -180 <= longitude <= 180:
+        raise LocationInvalidError(field=f"{field}.longitude", minimum=-180, maximum=180)
+    if not -90 <= latitude <= 90:
+        raise LocationInvalidError(field=f"{field}.latitude", minimum=-90, maximum=90)
+    return Place(longitude, latitude)
+
+
+def place_of_text(text: str, field: str) -> Place:
+    """The place that `longitude,latitude` means."""
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise unreadable_place(field)
+    return place_of(float(match[1]), float(match[2]), field)
+
+
+def unreadable_place(field: str) -> LocationInvalidError:
+    """The error for what has not the form of a place."""
+    return LocationInvalidError(field=field, minimum="-180,-90", maximum="180,90")
+
+
+def _shows(character: str) -> bool:
+    """Whether a character leaves a mark: no space, no format character, no Hangul filler."""
+    if character.isspace() or character in "\u115f\u1160\u3164\uffa0\u2800":
+        return False
+    return character.isascii() or unicodedata.category(character) not in ("Cf", "Mn", "Me")

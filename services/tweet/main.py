@@ -1,0 +1,50 @@
+"""Composition root of the Tweet service."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+from clients.graph import GraphClient
+from services.chassis import stores
+from services.chassis.events import servicer as events
+from services.chassis.server import Runtime, Service
+from services.chassis.snowflake import leased_snowflakes
+from services.chassis.tokens import TokenVerifier
+
+from . import callers, ingesting, mentions, messages, posting, reading, servicer
+from .store import cache, keys, posts, reads
+
+
+@contextlib.asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[Service]:
+    """Open what the service needs and put it together."""
+    settings, registry = runtime.settings, runtime.registry
+    await stores.migrate(settings.tweet_dsn, Path(__file__).parent / "migrations")
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        pool = await enter(
+            stores.open_pool(settings.tweet_dsn, size=settings.pool_size, name="tweet")
+        )
+        redis = await enter(stores.open_redis(settings.redis_url))
+        graph = await enter(GraphClient(settings.graph_address))
+        ids = await enter(leased_snowflakes(pool, runtime.instance))
+        cached = await enter(cache.open_cache(redis, registry))
+        log = await enter(events.event_servicer(pool, settings.tweet_dsn, runtime.draining))
+        await enter(keys.pruning(pool))
+        write, read = posts.PostStore(pool), reads.ReadStore(pool)
+        form = messages.TweetMessages(settings.public_url)
+        names = mentions.MentionResolver(graph.lookup, registry)
+        poster = posting.Poster(write, read, cached, names, form, ids, registry)
+        stack.push_async_callback(poster.close)
+        tweets = servicer.TweetServicer(
+            callers=callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key),
+            poster=poster,
+            ingester=ingesting.Ingester(write, read, names, form, ids),
+            reader=reading.TweetReader(read, cached, form),
+            posts=write, reads=read, cache=cached, messages=form, snowflakes=ids,
+        )  # fmt: skip
+        yield Service(
+            {servicer.DESCRIPTOR: tweets, events.DESCRIPTOR: log},
+            {"postgres": partial(stores.check_pool, pool)},
+        )

@@ -1,0 +1,135 @@
+"""Posting: drafts become rows, and everything that waits is committed in one transaction."""
+
+import hashlib
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from clients.wire import FIRST, frame
+from services.chassis.batching import Batcher, Loader
+from services.chassis.snowflake import Snowflakes
+
+from .domain import QUOTE, REPLY, SENSITIVE, Target, TweetRow
+from .drafts import Draft
+from .errors import QuoteTargetNotFoundError, ReplyTargetNotFoundError
+from .mentions import MentionResolver
+from .messages import TweetMessages, entities_bytes
+from .store.cache import TweetCache
+from .store.posts import NewPost, PostStore
+from .store.reads import ReadStore
+
+MAX_BATCH, MAX_WAITING = 256, 2_000
+NO_TARGET = Target(0, 0, 0)
+NOWHERE: tuple[None, None] = (None, None)
+
+
+class Poster:
+    """Group commit: one batch is being written while the next one gathers."""
+
+    def __init__(
+        self,
+        posts: PostStore,
+        reads: ReadStore,
+        cache: TweetCache,
+        mentions: MentionResolver,
+        messages: TweetMessages,
+        snowflakes: Snowflakes,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._posts = posts
+        self._cache = cache
+        self._mentions = mentions
+        self._messages = messages
+        self._snowflakes = snowflakes
+        self._targets: Loader[int, Target] = Loader("reply targets", reads.targets)
+        self._batcher: Batcher[NewPost, TweetRow] = Batcher(
+            "tweet commit", self._commit, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        )
+        self._sizes = Histogram(
+            "aviary_tweet_commit_batch_tweets",
+            "Tweets written in one transaction",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=registry,
+        )
+
+    async def post(self, author_id: int, draft: Draft, request_id: str) -> tuple[int, bytes]:
+        """Post a draft: the tweet's id and message, an earlier one's where the key was used."""
+        body_hash = _hash(draft) if request_id else b""
+        try:
+            reply, quote = await self._find_targets(draft)
+        except (ReplyTargetNotFoundError, QuoteTargetNotFoundError):
+            # A target that is gone since must not change the answer to a repeated call.
+            earlier = request_id and await self._posts.earlier(author_id, request_id, body_hash)
+            if not earlier:
+                raise
+            return earlier.tweet_id, self._messages.serialize(earlier)
+        names = [mention.name for mention in draft.found.mentions]
+        user_ids = await self._mentions.resolve(names) if names else {}
+        entities = entities_bytes(draft.found, user_ids)
+        row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
+        tweet = self._messages.serialize(row)
+        stored = await self._batcher.submit(
+            NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash)
+        )
+        return stored.tweet_id, tweet if stored is row else self._messages.serialize(stored)
+
+    async def close(self) -> None:
+        """Wait for the commit under way."""
+        await self._batcher.close()
+
+    async def _find_targets(self, draft: Draft) -> tuple[Target, Target]:
+        reply_id, quote_id = draft.in_reply_to_tweet_id, draft.quote_tweet_id
+        if not (reply_id or quote_id):
+            return NO_TARGET, NO_TARGET
+        found = await self._targets.get_many({reply_id, quote_id} - {0})
+        if reply_id and reply_id not in found:
+            raise ReplyTargetNotFoundError(field="in_reply_to_tweet_id", tweet_id=reply_id)
+        if quote_id and quote_id not in found:
+            raise QuoteTargetNotFoundError(field="quote_tweet_id", tweet_id=quote_id)
+        return found.get(reply_id, NO_TARGET), found.get(quote_id, NO_TARGET)
+
+    async def _commit(self, posts: list[NewPost]) -> Sequence[TweetRow | Exception]:
+        self._sizes.observe(len(posts))
+        results = await self._posts.commit(posts)
+        self._cache.fill(
+            {
+                post.row.tweet_id: post.tweet
+                for post, result in zip(posts, results, strict=True)
+                if result is post.row
+            }
+        )
+        return results
+
+
+def row_of(
+    tweet_id: int, author_id: int, draft: Draft, entities: bytes, reply: Target, quote: Target
+) -> TweetRow:
+    """What is kept of a draft that became a tweet."""
+    flags = SENSITIVE if draft.sensitive else 0
+    if reply.tweet_id:
+        flags |= REPLY
+    if quote.tweet_id:
+        flags |= QUOTE
+    longitude, latitude = draft.place or NOWHERE
+    author_longitude, author_latitude = draft.author_place or NOWHERE
+    return TweetRow(
+        tweet_id,
+        author_id,
+        draft.status,
+        entities,
+        reply.tweet_id,
+        reply.author_id,
+        quote.tweet_id,
+        quote.author_id,
+        reply.conversation_id or tweet_id,
+        longitude,
+        latitude,
+        author_longitude,
+        author_latitude,
+        flags,
+    )
+
+
+def _hash(draft: Draft) -> bytes:
+    """Fingerprint of what was asked for; the token and the names of aliases are not in it."""
+    return hashlib.blake2b(repr(draft).encode(), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""The only SQL and Redis of the Tweet service."""

@@ -1,0 +1,204 @@
+"""Writes: a batch of tweets, with idempotency records and events, in one transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import psycopg
+
+from services.chassis.errors import IdempotencyMismatchError, UnavailableError
+from services.chassis.events.log import NewEvent, append
+from services.chassis.stores import Connection, Pool
+
+from ..domain import TweetRow
+from .keys import claim_batch
+
+COLUMNS = ", ".join(TweetRow._fields)
+_TYPES = [
+    *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
+    *("float8", "float8", "float8", "float8", "smallint"),
+]
+_INSERT = (
+    f"INSERT INTO tweets ({COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - our own column names
+    + ", ".join(f"%b::{kind}[]" for kind in _TYPES)
+    + ")"
+)
+REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,
+    psycopg.errors.DeadlockDetected,
+)
+"""What one row may do to its whole batch."""
+Key: TypeAlias = tuple[int, str]
+
+
+class NewPost(NamedTuple):
+    """A tweet to store: its row, its message, its event's payload, and where given its key."""
+
+    row: TweetRow
+    tweet: bytes
+    payload: bytes
+    request_id: str = ""
+    body_hash: bytes = b""
+
+    @property
+    def key(self) -> Key:
+        """What the idempotency record is found by."""
+        return self.row.author_id, self.request_id
+
+
+class Earlier(NamedTuple):
+    """What an idempotency key stands for."""
+
+    tweet_id: int
+    body_hash: bytes
+
+
+class PostStore:
+    """Writes to one database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def commit(self, posts: Sequence[NewPost]) -> list[TweetRow | Exception]:
+        """Store posts durably; each one's row, which is an earlier one where its key was used.
+
+        When a row makes PostgreSQL refuse the batch, each post is tried by itself.
+        """
+        try:
+            return await self._commit(posts)
+        except REFUSED as error:
+            if len(posts) == 1:
+                return [error]
+        return [result for post in posts for result in await self.commit([post])]
+
+    async def earlier(self, author_id: int, request_id: str, body_hash: bytes) -> TweetRow | None:
+        """The row that this author stored under a key."""
+        async with self._pool.connection() as connection:
+            known = await _records(connection, [(author_id, request_id)])
+            record = known.get((author_id, request_id))
+            if record is None:
+                return None
+            if record.body_hash != body_hash:
+                raise IdempotencyMismatchError(request_id=request_id)
+            return (await _rows(connection, [record.tweet_id])).get(record.tweet_id)
+
+    async def ingest(
+        self, posts: Sequence[NewPost], request_id: str, body_hash: bytes
+    ) -> list[int]:
+        """Store an imported batch in one transaction; its ids, or the earlier ones of its key."""
+        tweet_ids = [post.row.tweet_id for post in posts]
+        async with self._pool.connection() as connection, connection.transaction():
+            stored = tweet_ids
+            if request_id:
+                stored = await claim_batch(connection, request_id, body_hash, tweet_ids)
+            if stored == tweet_ids:
+                await insert(connection, posts)
+            return stored
+
+    async def answered_by(self, author_id: int, tweet_id: int) -> int | None:
+        """The tweet that an author's tweet answers (0: none); None where there is no such tweet."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT in_reply_to_tweet_id FROM tweets WHERE author_id = %s AND tweet_id = %s",
+                (author_id, tweet_id),
+            )
+            row = await cursor.fetchone()
+            return None if row is None else int(row[0])
+
+    async def delete(self, author_id: int, tweet_id: int, event: NewEvent) -> bool:
+        """Delete an author's tweet and append the event; whether it was there."""
+        async with self._pool.connection() as connection, connection.transaction():
+            cursor = await connection.execute(
+                "UPDATE tweets SET delete_time = now()"
+                " WHERE author_id = %s AND tweet_id = %s AND delete_time IS NULL",
+                (author_id, tweet_id),
+            )
+            if cursor.rowcount:
+                await append(connection, [event])
+            return bool(cursor.rowcount)
+
+    async def _commit(self, posts: Sequence[NewPost]) -> list[TweetRow | Exception]:
+        keyed = [post for post in posts if post.request_id]
+        async with self._pool.connection() as connection:
+            known: dict[Key, Earlier] = {}
+            rows: dict[int, TweetRow] = {}
+            # A pipeline: the statements travel together, a fifth more posts a second.
+            async with connection.pipeline(), connection.transaction():
+                fresh = posts
+                if keyed:
+                    mine = await _claim(connection, keyed)
+                    fresh = [p for p in posts if not p.request_id or p.row.tweet_id in mine]
+                    if len(fresh) < len(posts):
+                        known = await _records(connection, [post.key for post in keyed])
+                if fresh:
+                    await insert(connection, fresh)
+            if known:
+                rows = await _rows(connection, {record.tweet_id for record in known.values()})
+        return [_result(post, known.get(post.key), rows) for post in posts]
+
+
+async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
+    """Insert tweets and append their events, in the caller's transaction."""
+    columns = zip(*(post.row for post in posts), strict=True)
+    await connection.execute(_INSERT, [list(column) for column in columns])
+    await append(
+        connection,
+        [
+            NewEvent(post.row.tweet_id, post.row.author_id, "TweetCreated", post.payload)
+            for post in posts
+        ],
+    )
+
+
+async def _claim(connection: Connection, posts: Iterable[NewPost]) -> set[int]:
+    """Tweets that are first under their keys; waits for whoever is claiming one of them.
+
+    Keys are inserted in order, so that two batches cannot wait for each other.
+    """
+    first: dict[Key, NewPost] = {}
+    for post in posts:
+        first.setdefault(post.key, post)
+    claims = [first[key] for key in sorted(first)]
+    cursor = await connection.execute(
+        "INSERT INTO idempotency_keys (user_id, request_id, body_hash, tweet_id)"
+        " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[])"
+        " ON CONFLICT DO NOTHING RETURNING tweet_id",
+        (
+            [post.row.author_id for post in claims],
+            [post.request_id for post in claims],
+            [post.body_hash for post in claims],
+            [post.row.tweet_id for post in claims],
+        ),
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def _records(connection: Connection, keys: Sequence[Key]) -> dict[Key, Earlier]:
+    cursor = await connection.execute(
+        "SELECT user_id, request_id, tweet_id, body_hash FROM idempotency_keys"
+        " JOIN unnest(%s::bigint[], %s::text[]) AS k(user_id, request_id)"
+        " USING (user_id, request_id)",
+        ([user_id for user_id, _ in keys], [request_id for _, request_id in keys]),
+    )
+    return {(row[0], row[1]): Earlier(row[2], row[3]) for row in await cursor.fetchall()}
+
+
+async def _rows(connection: Connection, tweet_ids: Iterable[int]) -> dict[int, TweetRow]:
+    """Rows by id, deleted ones too: a repeated call gets the answer of the first one."""
+    cursor = await connection.execute(
+        f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = ANY(%s)",  # noqa: S608
+        (list(tweet_ids),),
+        binary=True,
+    )
+    return {row[0]: TweetRow(*row) for row in await cursor.fetchall()}
+
+
+def _result(
+    post: NewPost, record: Earlier | None, rows: Mapping[int, TweetRow]
+) -> TweetRow | Exception:
+    if record is None or record.tweet_id == post.row.tweet_id:
+        return post.row
+    if record.body_hash != post.body_hash:
+        return IdempotencyMismatchError(request_id=post.request_id)
+    return rows.get(record.tweet_id) or UnavailableError(resource="the idempotency record")

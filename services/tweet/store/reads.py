@@ -1,0 +1,101 @@
+"""Reads: by id, by author, and the newest over many authors."""
+
+from collections.abc import Mapping, Sequence
+
+from services.chassis.stores import Pool
+
+from ..domain import REPLY, Target, TweetRow
+from .posts import COLUMNS
+
+ANY_ID = (1 << 63) - 1
+_RECENT = """
+WITH first AS MATERIALIZED (
+  SELECT t.* FROM unnest(%(authors)s::bigint[]) AS a(author_id)
+  CROSS JOIN LATERAL (
+    SELECT tweet_id, author_id, flags FROM tweets
+    WHERE tweets.author_id = a.author_id AND delete_time IS NULL
+      AND tweet_id > %(since_id)s AND tweet_id <= %(max_id)s
+    ORDER BY tweet_id DESC LIMIT %(share)s) t),
+edge AS MATERIALIZED (
+  SELECT coalesce((SELECT tweet_id FROM first ORDER BY tweet_id DESC OFFSET %(limit)s - 1 LIMIT 1),
+                  %(since_id)s) AS tweet_id),
+busy AS MATERIALIZED (
+  SELECT author_id, min(tweet_id) AS oldest FROM first GROUP BY author_id
+  HAVING count(*) = %(share)s AND min(tweet_id) > (SELECT tweet_id FROM edge)),
+rest AS (
+  SELECT t.* FROM busy
+  CROSS JOIN LATERAL (
+    SELECT tweet_id, author_id, flags FROM tweets
+    WHERE tweets.author_id = busy.author_id AND delete_time IS NULL
+      AND tweet_id < busy.oldest AND tweet_id > (SELECT tweet_id FROM edge)
+    ORDER BY tweet_id DESC LIMIT %(limit)s) t),
+newest AS (
+  SELECT * FROM (SELECT * FROM first UNION ALL SELECT * FROM rest) everything
+  ORDER BY tweet_id DESC LIMIT %(limit)s)
+SELECT coalesce(string_agg(
+  int8send(tweet_id) || int8send(author_id) || substring(int2send(flags) FROM 2),
+  ''::bytea ORDER BY tweet_id DESC), ''::bytea) FROM newest
+"""
+"""A few tweets of every author, then the rest of those authors whose few are all among the newest.
+
+Exact, and it reads little more than it answers; everything is in the primary key's index.
+"""
+
+
+class ReadStore:
+    """Reads of one database; deleted tweets are not there."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def rows(self, tweet_ids: Sequence[int]) -> list[TweetRow]:
+        """The rows of those ids that exist, in any order."""
+        return await self._fetch("tweet_id = ANY(%(ids)s)", {"ids": list(tweet_ids)})
+
+    async def targets(self, tweet_ids: Sequence[int]) -> dict[int, Target]:
+        """What a reply or quote needs to know of the tweets that exist."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT tweet_id, author_id, conversation_id FROM tweets"
+                " WHERE tweet_id = ANY(%s) AND delete_time IS NULL",
+                (list(tweet_ids),),
+                binary=True,
+            )
+            return {row[0]: Target(*row) for row in await cursor.fetchall()}
+
+    async def by_author(
+        self, author_id: int, *, before: int, since: int, replies: bool, limit: int
+    ) -> list[TweetRow]:
+        """An author's tweets with ids between the bounds, both exclusive, newest first."""
+        condition = "author_id = %(author)s AND tweet_id < %(before)s AND tweet_id > %(since)s"
+        if not replies:
+            condition += f" AND flags & {REPLY} = 0"
+        values = {"author": author_id, "before": before, "since": since, "limit": limit}
+        return await self._fetch(condition, values, "ORDER BY tweet_id DESC LIMIT %(limit)s")
+
+    async def recent(
+        self, author_ids: Sequence[int], *, since_id: int, max_id: int, limit: int
+    ) -> bytes:
+        """Timeline entries of the newest tweets over all authors, newest first."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                _RECENT,
+                {
+                    "authors": list(dict.fromkeys(author_ids)),
+                    "since_id": since_id,
+                    "max_id": max_id or ANY_ID,
+                    "share": max(4, -(-2 * limit // max(1, len(author_ids)))),
+                    "limit": limit,
+                },
+                binary=True,
+            )
+            (entries,) = await cursor.fetchone() or (b"",)
+            return bytes(entries)
+
+    async def _fetch(
+        self, condition: str, values: Mapping[str, object], order: str = ""
+    ) -> list[TweetRow]:
+        query = f"SELECT {COLUMNS} FROM tweets WHERE {condition} AND delete_time IS NULL {order}"  # noqa: S608
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query.encode(), values, binary=True)
+            return [TweetRow(*row) for row in await cursor.fetchall()]

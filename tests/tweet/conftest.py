@@ -1,0 +1,52 @@
+"""The Tweet service: one that the tests share, emptied before each, and fresh ones."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from services.chassis.config import Settings
+from services.local.mesh import Mesh
+
+from .harness import Tweets, running, settings
+
+TABLES = ("tweets", "idempotency_keys", "ingest_keys", "events", "event_cursors", "event_members")
+
+
+@pytest.fixture(scope="session")
+async def config(stores: Mesh, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    """Settings of the service that the tests share."""
+    async with _database(stores, "tweet_tests") as dsn:
+        yield settings(tmp_path_factory.mktemp("tweet"), dsn, stores.redis_url)
+
+
+@pytest.fixture(scope="session")
+async def service(config: Settings) -> AsyncIterator[Tweets]:
+    async with running(config) as started:
+        yield started
+
+
+@pytest.fixture
+async def tweets(service: Tweets, redis_url: str) -> Tweets:
+    """The shared service, empty, as is Redis."""
+    assert redis_url
+    await service.sql("; ".join(f"DELETE FROM {table}" for table in TABLES))
+    return service
+
+
+@pytest.fixture
+async def fresh(dsn: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Tweets]:
+    """A service and a database of the test's own."""
+    async with running(settings(tmp_path / "home", dsn, redis_url)) as started:
+        yield started
+
+
+@asynccontextmanager
+async def _database(stores: Mesh, name: str) -> AsyncIterator[str]:
+    admin = await psycopg.AsyncConnection.connect(stores.dsn("tweet"), autocommit=True)
+    async with admin:
+        await admin.execute(f"CREATE DATABASE {name}".encode())
+        yield psycopg.conninfo.make_conninfo(stores.dsn("tweet"), dbname=name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

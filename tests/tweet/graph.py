@@ -1,0 +1,80 @@
+"""A Graph service that knows few things, served by the chassis for the Tweet service to call."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from grpc import StatusCode
+
+from aviary.graph.v1 import graph_service_pb2 as pb
+from services.chassis.call import Call
+from services.chassis.config import Settings
+from services.chassis.errors import ServiceError
+from services.chassis.hosts import grpcio
+from services.chassis.policy import Access, Policy, Rule
+from services.chassis.server import Runtime, Service, open_server
+from tests.ports import free_port
+
+DESCRIPTOR = pb.DESCRIPTOR.services_by_name["GraphService"]
+NAMES = {"alice": 1001, "bob": 1002}
+DEV_KEY = "a-good-key"
+
+
+class UserNotFoundError(ServiceError):
+    code = StatusCode.NOT_FOUND
+    reason = "USER_NOT_FOUND"
+    template = "nobody is called {user_name}"
+
+
+class DevKeyInvalidError(ServiceError):
+    code = StatusCode.UNAUTHENTICATED
+    reason = "DEV_KEY_INVALID"
+    template = "no such key"
+
+
+class GraphServicer:
+    """Knows NAMES and DEV_KEY; `_delay` makes it slow."""
+
+    def __init__(self) -> None:
+        self._delay = 0.0
+        self._asked: list[str] = []
+
+    async def lookup_user(
+        self, request: pb.LookupUserRequest, _call: Call
+    ) -> pb.LookupUserResponse:
+        self._asked.append(request.user_name)
+        await asyncio.sleep(self._delay)
+        if request.user_name.lower() not in NAMES:
+            raise UserNotFoundError(user_name=request.user_name)
+        reply = pb.LookupUserResponse()
+        reply.user.user_id = NAMES[request.user_name.lower()]
+        return reply
+
+    async def resolve_dev_key(
+        self, request: pb.ResolveDevKeyRequest, _call: Call
+    ) -> pb.ResolveDevKeyResponse:
+        await asyncio.sleep(self._delay)
+        if request.api_dev_key != DEV_KEY:
+            raise DevKeyInvalidError
+        return pb.ResolveDevKeyResponse()
+
+
+@asynccontextmanager
+async def graph(config: Settings) -> AsyncIterator[tuple[Settings, GraphServicer]]:
+    """The settings with its address, and the servicer."""
+    servicer = GraphServicer()
+    paths = [f"/{DESCRIPTOR.full_name}/{method.name}" for method in DESCRIPTOR.methods]
+    policy = Policy({path: Rule(Access.PUBLIC, "") for path in paths})
+
+    @asynccontextmanager
+    async def compose(_runtime: Runtime) -> AsyncIterator[Service]:
+        yield Service({DESCRIPTOR: servicer}, {}, policy)
+
+    address = f"127.0.0.1:{free_port()}"
+    async with open_server("graph", compose, Settings(log_level="error")) as server:
+        listener = await grpcio.listen(server, address)
+        try:
+            yield dataclasses.replace(config, graph_address=address), servicer
+        finally:
+            await listener.stop(0)

@@ -1,0 +1,127 @@
+"""The Tweet service in this process, called through its handler table as a host would."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from aviary.tweet.v1 import tweet_pb2
+from aviary.tweet.v1 import tweet_service_pb2 as pb
+from services.chassis.call import USER_ID, Call
+from services.chassis.config import Settings
+from services.chassis.server import Server, open_server
+from services.chassis.status import Failure
+from services.local.keys import ensure_keys
+from services.tweet.main import compose
+from services.tweet.servicer import DESCRIPTOR
+
+PATH = f"/{DESCRIPTOR.full_name}/"
+ALICE, BOB = 1001, 1002
+
+
+class Refused(Exception):  # noqa: N818
+    """How a call failed, unpacked."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.code = failure.code
+        status = status_pb2.Status.FromString(failure.details)
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        self.fields: list[str] = []
+        for detail in status.details:
+            if detail.Unpack(info):
+                self.reason, self.metadata = info.reason, dict(info.metadata)
+            elif detail.Unpack(bad):
+                self.fields = [violation.field for violation in bad.field_violations]
+
+
+class Tweets:
+    """Calls of one running service."""
+
+    def __init__(self, server: Server, dsn: str) -> None:
+        self.server = server
+        self.dsn = dsn
+
+    async def call(
+        self, method: str, request: Message, *, user: int = 0, key: str = ""
+    ) -> tuple[bytes, Call]:
+        headers = {USER_ID: str(user).encode()} if user else {}
+        if key:
+            headers[b"idempotency-key"] = key.encode()
+        call = Call(PATH + method, headers, None)
+        serve = self.server.table[PATH + method].unary
+        assert serve is not None
+        try:
+            return await serve(request.SerializeToString(), call), call
+        except Failure as failure:
+            raise Refused(failure) from None
+
+    async def create(
+        self, *, user: int = ALICE, key: str = "", **fields: Any
+    ) -> pb.CreateTweetResponse:
+        raw, _ = await self.call("CreateTweet", pb.CreateTweetRequest(**fields), user=user, key=key)
+        return pb.CreateTweetResponse.FromString(raw)
+
+    async def get(self, tweet_id: int) -> pb.GetTweetResponse:
+        raw, _ = await self.call("GetTweet", pb.GetTweetRequest(tweet_id=tweet_id))
+        return pb.GetTweetResponse.FromString(raw)
+
+    async def batch_get(self, tweet_ids: Iterable[int]) -> list[tweet_pb2.Tweet]:
+        raw, _ = await self.call("BatchGetTweets", pb.BatchGetTweetsRequest(tweet_ids=tweet_ids))
+        return list(pb.BatchGetTweetsResponse.FromString(raw).tweets)
+
+    async def delete(self, tweet_id: int, *, user: int = ALICE) -> None:
+        await self.call("DeleteTweet", pb.DeleteTweetRequest(tweet_id=tweet_id), user=user)
+
+    async def page(self, **fields: Any) -> pb.ListUserTweetsResponse:
+        raw, _ = await self.call("ListUserTweets", pb.ListUserTweetsRequest(**fields))
+        return pb.ListUserTweetsResponse.FromString(raw)
+
+    async def recent(self, **fields: Any) -> bytes:
+        raw, _ = await self.call("ListRecentByAuthors", pb.ListRecentByAuthorsRequest(**fields))
+        return pb.ListRecentByAuthorsResponse.FromString(raw).entries
+
+    async def ingest(self, *batches: pb.IngestTweetsRequest) -> list[Sequence[int]]:
+        async def raw() -> AsyncIterator[bytes]:
+            for batch in batches:
+                yield batch.SerializeToString()
+
+        serve = self.server.table[PATH + "IngestTweets"].stream
+        assert serve is not None
+        call = Call(PATH + "IngestTweets", {}, None)
+        try:
+            replies = [reply async for reply in serve(raw(), call)]
+        except Failure as failure:
+            raise Refused(failure) from None
+        return [pb.IngestTweetsResponse.FromString(reply).tweet_ids for reply in replies]
+
+    async def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+            cursor = await connection.execute(query.encode(), values or None)
+            return await cursor.fetchall() if cursor.description else []
+
+
+def settings(
+    home: Path, dsn: str, redis_url: str, *, graph_address: str = "127.0.0.1:1"
+) -> Settings:
+    """Settings of a service under test; nobody listens on the default address of Graph."""
+    made = Settings(
+        home=home,
+        tweet_dsn=dsn,
+        redis_url=redis_url,
+        graph_address=graph_address,
+        public_url="http://aviary.test",
+        log_level="error",
+    )
+    ensure_keys(made)
+    return made
+
+
+@asynccontextmanager
+async def running(config: Settings) -> AsyncIterator[Tweets]:
+    async with open_server("tweet", compose, config) as server:
+        yield Tweets(server, config.tweet_dsn)
