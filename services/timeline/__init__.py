@@ -1,0 +1,1 @@
+"""The Timeline service: home and user timelines, and the fan-out worker."""
