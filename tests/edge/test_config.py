@@ -1,0 +1,141 @@
+"""What is rendered: Envoy accepts it, and it covers the contract."""
+
+import json
+import subprocess
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.chassis.config import Settings
+from services.chassis.hosts.process import envoy_binary
+from services.chassis.policy import COMMON, Access, Policy, Rule, policy_path
+from services.edge import contract, openapi, page, render
+from services.edge.quotas import Plans
+from services.local.keys import ensure_keys
+
+DESCRIPTORS = contract.read_descriptors()
+METHODS = contract.methods(DESCRIPTORS, Policy.load())
+URL = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = replace(Settings(), home=tmp_path, metrics_port=9100)
+    ensure_keys(made)
+    return made
+
+
+@pytest.mark.parametrize("bind_address", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_envoy_accepts_the_configuration(settings: Settings, bind_address: str) -> None:
+    settings = replace(settings, bind_address=bind_address)
+    config = render.write(settings, instance="edge", admin=settings.home / "admin.sock")
+    command = [envoy_binary(), "--mode", "validate", "--config-path", str(config)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    # Whatever Envoy is going to drop is said here first.
+    warnings = [line for line in run.stderr.splitlines() if "[warning]" in line]
+    assert not warnings
+
+
+def test_the_metrics_listener_can_be_left_out(settings: Settings) -> None:
+    config = render.write(
+        replace(settings, metrics_port=0), instance="edge", admin=settings.home / "admin.sock"
+    )
+    listeners = yaml.safe_load(config.read_text())["static_resources"]["listeners"]
+    assert [listener["name"] for listener in listeners] == ["edge"]
+
+
+def test_policy_and_contract_name_the_same_methods() -> None:
+    assert {method.path for method in METHODS} | set(COMMON) == set(Policy.load().rules)
+
+
+def test_the_policy_table_names_no_method_twice() -> None:
+    lines = [line.strip() for line in policy_path().read_text().splitlines() if ": [" in line]
+    named = [line for line in lines if not line.startswith("#")]
+    assert len(named) == len(Policy.load().rules) - len(COMMON)
+
+
+def test_methods_are_internal_exactly_where_they_have_no_rest_path() -> None:
+    for method in METHODS:
+        assert method.internal == (not method.bindings), method.path
+
+
+def test_a_method_without_a_rule_is_refused() -> None:
+    rules = dict(Policy.load().rules)
+    del rules["/aviary.tweet.v1.TweetService/GetTweet"]
+    with pytest.raises(contract.ContractError, match="GetTweet is not in the policy table"):
+        contract.methods(DESCRIPTORS, Policy(rules))
+
+
+def test_an_internal_method_with_a_rest_path_is_refused() -> None:
+    rules = Policy.load().rules | {
+        "/aviary.tweet.v1.TweetService/GetTweet": Rule(Access.INTERNAL, "none")
+    }
+    with pytest.raises(contract.ContractError, match="GetTweet is internal"):
+        contract.methods(DESCRIPTORS, Policy(rules))
+
+
+def test_every_plan_has_every_quota_and_waits_of_a_second_suffice() -> None:
+    quotas = {method.rule.quota for method in METHODS if not method.internal}
+    for plan, limits in Plans.load().limits.items():
+        assert set(limits) == quotas, plan
+        # Retry-After is a constant second: a second must give back at least one call.
+        assert min(limits.values()) >= 60, plan
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:8081", [("127.0.0.1", 8081)]),
+        ("dns:///tweet.aviary.svc:80", [("tweet.aviary.svc", 80)]),
+        ("ipv4:127.0.0.1:1,127.0.0.1:2", [("127.0.0.1", 1), ("127.0.0.1", 2)]),
+        ("[::1]:8081", [("::1", 8081)]),
+    ],
+)
+def test_addresses(address: str, expected: list[tuple[str, int]]) -> None:
+    sockets = [e["endpoint"]["address"]["socket_address"] for e in render.endpoints(address)]
+    assert [(s["address"], s["port_value"]) for s in sockets] == expected
+
+
+def test_openapi_describes_every_path() -> None:
+    document = openapi.describe(DESCRIPTORS, METHODS, URL)
+    described = {(v.upper(), path) for path, verbs in document["paths"].items() for v in verbs}
+    assert described == {(b.verb, b.path) for method in METHODS for b in method.bindings}
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            assert operation["summary"], (verb, path)
+
+
+def test_openapi_has_no_dangling_reference() -> None:
+    document = openapi.describe(DESCRIPTORS, METHODS, URL)
+    names = [part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]]
+    assert set(names) == set(document["components"]["schemas"])
+
+
+def test_openapi_tells_where_each_argument_goes() -> None:
+    paths = openapi.describe(DESCRIPTORS, METHODS, URL)["paths"]
+    follow = paths["/api/v1/users/{user_id}/following/{target_user_id}"]["put"]
+    assert {(p["name"], p["in"]) for p in follow["parameters"]} == {
+        ("user_id", "path"),
+        ("target_user_id", "path"),
+    }
+    body = follow["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert "target_user_id" not in body
+    home = paths["/api/v1/home_timeline"]["get"]
+    assert {p["name"] for p in home["parameters"]} >= {"user_id", "page_size", "page_token"}
+    assert home["security"] == [{"token": []}]
+
+
+def test_the_page_shows_every_path_and_needs_nothing_from_elsewhere() -> None:
+    text = page.render(DESCRIPTORS, METHODS, URL)
+    for method in METHODS:
+        for binding in method.bindings:
+            assert f"<code>{binding.path}</code>" in text
+    template = files("clients").joinpath("web", "index.html").read_text()
+    assert "<script" not in template
+    assert "http" not in template.replace("http-equiv", "").replace(
+        "http://www.w3.org/2000/svg", ""
+    )
