@@ -1,0 +1,29 @@
+"""A page of a timeline, as the terminal shows it."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from aviary.timeline.v1 import timeline_service_pb2 as pb
+
+
+def show(page: pb.GetHomeTimelineResponse | pb.GetUserTimelineResponse) -> None:
+    """Print the tweets, newest first."""
+    console = Console(highlight=False)
+    names = {user.user_id: user.user_name for user in page.users}
+    if not page.tweets:
+        console.print("nothing here yet", style="dim")
+    for tweet in page.tweets:
+        author = names.get(tweet.user_id, str(tweet.user_id))
+        age = _age(tweet.create_time.ToDatetime(tzinfo=UTC))
+        console.print(Text.assemble((f"@{author}", "bold cyan"), (f"  {age}", "dim")))
+        console.print(Text(f"  {tweet.status}"))
+
+
+def _age(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,109 @@
+"""Commands of a user: signup, login, tweet, timeline, follow."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from services.chassis.config import Settings
+
+Name = Annotated[str, typer.Argument(help="User name.")]
+Password = Annotated[
+    str,
+    typer.Option(prompt=True, hide_input=True, help="Asked for if absent."),
+]
+Text = Annotated[str, typer.Argument(help="1 to 280 characters.")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Tweets to show.")]
+OfUser = Annotated[str, typer.Option("--user", help="Their own tweets instead of your home.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (signup, login, tweet, timeline, follow):
+        app.command()(command)
+
+
+def signup(name: Name, password: Password) -> None:
+    """Make an account and log in."""
+    from clients.cli.place import edge_address
+    from clients.graph import GraphClient
+
+    async def run() -> None:
+        edge = edge_address(Settings.from_environ())
+        async with GraphClient(edge) as graph:
+            await graph.create_user(name, password)
+        await _login(edge, name, password)
+
+    asyncio.run(run())
+
+
+def login(name: Name, password: Password) -> None:
+    """Log in."""
+    from clients.cli.place import edge_address
+
+    asyncio.run(_login(edge_address(Settings.from_environ()), name, password))
+
+
+def tweet(text: Text) -> None:
+    """Post a tweet."""
+    from aviary.tweet.v1 import tweet_service_pb2 as pb
+    from clients.cli.login import current
+    from clients.cli.place import edge_address
+    from clients.tweet import TweetClient
+
+    async def run() -> None:
+        edge = edge_address(Settings.from_environ())
+        me = await current(edge)
+        async with TweetClient(edge, token=me.access_token) as tweets:
+            posted = await tweets.create(pb.CreateTweetRequest(status=text))
+        typer.echo(posted.url)
+
+    asyncio.run(run())
+
+
+def timeline(count: Count = 20, user: OfUser = "") -> None:
+    """Show your home timeline, or a user's own tweets."""
+    from clients.cli.login import current
+    from clients.cli.page import show
+    from clients.cli.place import edge_address
+    from clients.graph import GraphClient
+    from clients.timeline import TimelineClient
+
+    async def run() -> None:
+        edge = edge_address(Settings.from_environ())
+        token = "" if user else (await current(edge)).access_token
+        async with TimelineClient(edge, token=token) as timelines:
+            if user:
+                async with GraphClient(edge) as graph:
+                    author = await graph.lookup(user)
+                show(await timelines.user(str(author.user_id), page_size=count))
+            else:
+                show(await timelines.home(page_size=count))
+
+    asyncio.run(run())
+
+
+def follow(name: Name) -> None:
+    """Follow a user."""
+    from clients.cli.login import current
+    from clients.cli.place import edge_address
+    from clients.graph import GraphClient
+
+    async def run() -> None:
+        edge = edge_address(Settings.from_environ())
+        me = await current(edge)
+        async with GraphClient(edge, token=me.access_token) as graph:
+            target = await graph.lookup(name)
+            await graph.follow(target.user_id)
+        typer.echo(f"{me.user_name} follows {target.user_name}")
+
+    asyncio.run(run())
+
+
+async def _login(edge: str, name: str, password: str) -> None:
+    from clients.cli.login import save
+    from clients.graph import GraphClient
+
+    async with GraphClient(edge) as graph:
+        me = save(edge, await graph.create_session(name, password))
+    typer.echo(f"logged in as {me.user_name} (user id {me.user_id})")
