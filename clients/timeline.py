@@ -27,7 +27,7 @@ class TimelineClient(Peer):
         page_token: str = "",
         since_id: int = 0,
         max_id: int = 0,
-        include_replies: bool = True,
+        include_replies: str = "",
         ranking: str = "",
     ) -> pb.GetHomeTimelineResponse:
         """A page of the caller's home timeline."""

@@ -50,8 +50,12 @@ class Settings:
 
     tweet_dsn: str = ""
     """PostgreSQL of the Tweet service (libpq connection string)."""
+    tweet_replica_dsn: str = ""
+    """A read replica of it, which then answers user timelines while it is not far behind."""
     graph_dsn: str = ""
     """PostgreSQL of the Graph service."""
+    timeline_dsn: str = ""
+    """PostgreSQL of the Timeline service's fan-out policy."""
     notify_dsn: str = ""
     """PostgreSQL of the Notify service."""
     redis_url: str = ""

@@ -13,6 +13,7 @@ from services.local.probes import Probe, ProbeFailedError, ProbeKind
 STORES = {
     "tweet_dsn": ProbeKind.POSTGRES,
     "graph_dsn": ProbeKind.POSTGRES,
+    "timeline_dsn": ProbeKind.POSTGRES,
     "notify_dsn": ProbeKind.POSTGRES,
     "redis_url": ProbeKind.REDIS,
 }

@@ -14,8 +14,8 @@ from services.local.process import Process
 NEEDS = {
     "tweet": ("postgres", "redis"),
     "graph": ("postgres", "redis"),
-    "timeline": ("redis", "tweet", "graph"),
-    "fanout": ("redis", "tweet", "graph"),
+    "timeline": ("postgres", "redis", "tweet", "graph"),
+    "fanout": ("postgres", "redis", "tweet", "graph"),
     "edge": ("tweet", "graph", "timeline"),
 }
 SERVICES = tuple(NEEDS)
@@ -74,6 +74,7 @@ def _stores(settings: Settings, places: Folders) -> tuple[Settings, list[Process
             settings,
             tweet_dsn=settings.tweet_dsn or postgres.dsn("tweet"),
             graph_dsn=settings.graph_dsn or postgres.dsn("graph"),
+            timeline_dsn=settings.timeline_dsn or postgres.dsn("timeline"),
             notify_dsn=settings.notify_dsn or postgres.dsn("notify"),
         )
     if not settings.redis_url:

@@ -14,7 +14,7 @@ from .hydrate import Hydrator
 from .metrics import ReadMetrics
 from .pipeline import Pipeline
 from .rebuild import Builds
-from .servicer import DESCRIPTOR, TimelineServicer
+from .servicer.timeline import DESCRIPTOR, TimelineServicer
 from .skeleton import Skeleton
 from .sources import Truth
 from .store import HomeLists

@@ -19,7 +19,7 @@ from services.timeline.hydrate import Hydrator
 from services.timeline.metrics import FanoutMetrics, ReadMetrics
 from services.timeline.pipeline import Pipeline
 from services.timeline.rebuild import Builds
-from services.timeline.servicer import TimelineServicer
+from services.timeline.servicer.timeline import TimelineServicer
 from services.timeline.skeleton import Skeleton
 from services.timeline.sources import Truth
 from services.timeline.store import HomeLists, key_of

@@ -155,7 +155,7 @@ async def test_bounds_and_replies(rig: Rig, world: World) -> None:
     assert await rig.walk(VIEWER, [7], since_id=low) == truth[:50]
     assert await rig.walk(VIEWER, [7], max_id=high) == truth[10:]
     assert await rig.walk(VIEWER, [7], since_id=low, max_id=high) == truth[10:50]
-    without = await rig.walk(VIEWER, [7], include_replies=False)
+    without = await rig.walk(VIEWER, [7], include_replies="none")
     assert without == world.truth(VIEWER, replies=False)
     assert len(without) == 40
 
@@ -164,7 +164,9 @@ async def test_without_replies_past_the_list(rig: Rig, world: World) -> None:
     tweets = post_many(world, 1_500, random.Random(10))
     for tweet in tweets[::2]:
         tweet.in_reply_to_tweet_id = 1
-    assert await rig.walk(VIEWER, [90], include_replies=False) == world.truth(VIEWER, replies=False)
+    assert await rig.walk(VIEWER, [90], include_replies="none") == world.truth(
+        VIEWER, replies=False
+    )
 
 
 async def test_late_lists_are_sorted_in_place_once(rig: Rig, world: World) -> None:

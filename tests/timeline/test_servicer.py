@@ -27,7 +27,7 @@ from services.chassis.hosts.grpcio import TableHandler
 from services.chassis.policy import Policy
 from services.chassis.telemetry import RpcMetrics
 from services.timeline.errors import UserNotFoundError
-from services.timeline.servicer import DESCRIPTOR
+from services.timeline.servicer.timeline import DESCRIPTOR
 from tests.ports import free_port
 
 from .rig import Rig, call_by
@@ -103,7 +103,7 @@ async def test_a_token_is_bound_to_its_call(rig: Rig, world: World) -> None:
         lambda: rig.home(11, page_token=token),
         lambda: rig.home(VIEWER, page_token=token, since_id=1),
         lambda: rig.home(VIEWER, page_token=token, max_id=1 << 62),
-        lambda: rig.home(VIEWER, page_token=token, include_replies=False),
+        lambda: rig.home(VIEWER, page_token=token, include_replies="none"),
         lambda: user_page(rig, user_id=str(VIEWER), page_token=token),
     ]
     for call in other_calls:

@@ -1,0 +1,1 @@
+"""The Timeline service's methods, in parts by what they are about."""
