@@ -1,13 +1,13 @@
 """The Graph service as the other services and the command line see it."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1 import user_pb2
 
-from .channel import Peer, bearer
+from .relations import SERVICE, RelationCalls
 from .wire import varint
 
 User: TypeAlias = user_pb2.User
@@ -17,7 +17,6 @@ MAX_QUERIES = 1000
 """Users that BatchGetFollowerIds takes at a time."""
 MAX_NAMES, MAX_PAIRS = 5_000, 20_000
 """What one batch of an import may hold."""
-_SERVICE = "/aviary.graph.v1.GraphService"
 
 
 class FollowerList(NamedTuple):
@@ -30,33 +29,36 @@ class FollowerList(NamedTuple):
     followers_count: int
 
 
-class GraphClient(Peer):
+class FollowerPage(NamedTuple):
+    """Some followers of one user, as in FollowerList, and behind which id the next page begins."""
+
+    follower_ids: bytes
+    followers_count: int
+    next_after_user_id: int
+    """0 when there are no more."""
+
+
+class GraphClient(RelationCalls):
     """Calls to the Graph service; `token` acts for a user where the edge is in between."""
 
     def __init__(self, address: str, *, token: str = "") -> None:
-        super().__init__("graph", address)
-        self._metadata = bearer(token)
-        self._batch_get_users = self.unary(f"{_SERVICE}/BatchGetUsers", bytes)
+        super().__init__("graph", address, token=token)
+        self._batch_get_users = self.unary(f"{SERVICE}/BatchGetUsers", bytes)
         self._follower_ids = self.unary(
-            f"{_SERVICE}/BatchGetFollowerIds", pb.BatchGetFollowerIdsResponse
+            f"{SERVICE}/BatchGetFollowerIds", pb.BatchGetFollowerIdsResponse
         )
-        self._following_ids = self.unary(
-            f"{_SERVICE}/ListFollowingIds", pb.ListFollowingIdsResponse
-        )
-        self._get_user = self.unary(f"{_SERVICE}/GetUser", pb.GetUserResponse)
-        self._lookup = self.unary(f"{_SERVICE}/LookupUser", pb.LookupUserResponse)
-        self._create_user = self.unary(f"{_SERVICE}/CreateUser", pb.CreateUserResponse)
-        self._create_session = self.unary(f"{_SERVICE}/CreateSession", pb.CreateSessionResponse)
-        self._refresh = self.unary(f"{_SERVICE}/RefreshSession", pb.RefreshSessionResponse)
-        self._delete_session = self.unary(f"{_SERVICE}/DeleteSession", pb.DeleteSessionResponse)
-        self._resolve_dev_key = self.unary(f"{_SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
-        self._follow = self.unary(f"{_SERVICE}/Follow", pb.FollowResponse)
-        self._unfollow = self.unary(f"{_SERVICE}/Unfollow", pb.UnfollowResponse)
-        self._list_followers = self.unary(f"{_SERVICE}/ListFollowers", pb.ListFollowersResponse)
-        self._list_following = self.unary(f"{_SERVICE}/ListFollowing", pb.ListFollowingResponse)
-        self._import_users = self.bidi_stream(f"{_SERVICE}/ImportUsers", pb.ImportUsersResponse)
+        self._following_ids = self.unary(f"{SERVICE}/ListFollowingIds", pb.ListFollowingIdsResponse)
+        self._get_user = self.unary(f"{SERVICE}/GetUser", pb.GetUserResponse)
+        self._lookup = self.unary(f"{SERVICE}/LookupUser", pb.LookupUserResponse)
+        self._create_user = self.unary(f"{SERVICE}/CreateUser", pb.CreateUserResponse)
+        self._update_user = self.unary(f"{SERVICE}/UpdateUser", pb.UpdateUserResponse)
+        self._create_session = self.unary(f"{SERVICE}/CreateSession", pb.CreateSessionResponse)
+        self._refresh = self.unary(f"{SERVICE}/RefreshSession", pb.RefreshSessionResponse)
+        self._delete_session = self.unary(f"{SERVICE}/DeleteSession", pb.DeleteSessionResponse)
+        self._resolve_dev_key = self.unary(f"{SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
+        self._import_users = self.bidi_stream(f"{SERVICE}/ImportUsers", pb.ImportUsersResponse)
         self._import_follows = self.bidi_stream(
-            f"{_SERVICE}/ImportFollows", pb.ImportFollowsResponse
+            f"{SERVICE}/ImportFollows", pb.ImportFollowsResponse
         )
 
     async def batch_get_users_raw(
@@ -103,6 +105,31 @@ class GraphClient(Peer):
                     )
         return found
 
+    async def follower_pages(
+        self, after: Mapping[int, int], *, limit: int = 0, maximum_followers_count: int = 0
+    ) -> dict[int, FollowerPage]:
+        """The followers of each user behind an id (0 at the start), at most `limit` of each.
+
+        A limit of 0 is as many as a reply takes. Of a user with more than the maximum (0: none)
+        only how many they are.
+        """
+        queries = [
+            pb.FollowerIdsQuery(user_id=user_id, after_user_id=last)
+            for user_id, last in after.items()
+        ]
+        found: dict[int, FollowerPage] = {}
+        for start in range(0, len(queries), MAX_QUERIES):
+            request = pb.BatchGetFollowerIdsRequest(
+                queries=queries[start : start + MAX_QUERIES],
+                limit=limit,
+                maximum_followers_count=maximum_followers_count,
+            )
+            for part in (await self._follower_ids(request)).results:
+                found[part.user_id] = FollowerPage(
+                    part.follower_ids, part.followers_count, part.next_after_user_id
+                )
+        return found
+
     async def following_ids(self, user_id: int, *, minimum_followers_count: int = 0) -> bytes:
         """Whom a user follows: ids of 8 bytes each, big-endian, joined, ascending."""
         pages: list[bytes] = []
@@ -125,17 +152,32 @@ class GraphClient(Peer):
         request = pb.GetUserRequest(user_id=user_id)
         return (await self._get_user(request, metadata=self._metadata)).user
 
+    async def set_protected(self, *, protected: bool) -> User:
+        """Whether the caller's followers must be accepted; if not, all who wait are."""
+        request = pb.UpdateUserRequest(protected=protected)
+        return (await self._update_user(request, metadata=self._metadata)).user
+
     async def lookup(self, user_name: str) -> User:
         """The user of a name in any case; PeerError USER_NOT_FOUND."""
         request = pb.LookupUserRequest(user_name=user_name)
         return (await self._lookup(request, metadata=self._metadata)).user
 
     async def create_user(
-        self, user_name: str, password: str, *, display_name: str = "", request_id: str = ""
+        self,
+        user_name: str,
+        password: str,
+        *,
+        display_name: str = "",
+        protected: bool = False,
+        request_id: str = "",
     ) -> User:
         """Sign up."""
         request = pb.CreateUserRequest(
-            user_name=user_name, password=password, display_name=display_name, request_id=request_id
+            user_name=user_name,
+            password=password,
+            display_name=display_name,
+            protected=protected,
+            request_id=request_id,
         )
         return (await self._create_user(request)).user
 
@@ -159,38 +201,6 @@ class GraphClient(Peer):
     async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
         """The application behind a key; PeerError DEV_KEY_INVALID."""
         return await self._resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=api_dev_key))
-
-    async def follow(self, target_user_id: int) -> pb.FollowResponse:
-        """Follow a user as the caller."""
-        request = pb.FollowRequest(target_user_id=target_user_id)
-        return await self._follow(request, metadata=self._metadata)
-
-    async def unfollow(self, target_user_id: int) -> None:
-        """Follow a user no longer, as the caller."""
-        request = pb.UnfollowRequest(target_user_id=target_user_id)
-        await self._unfollow(request, metadata=self._metadata)
-
-    async def followers(self, user_id: str = "me", *, page_size: int = 100) -> AsyncIterator[User]:
-        """A user's followers, latest first, page by page to the end."""
-        request = pb.ListFollowersRequest(user_id=user_id, page_size=page_size)
-        while True:
-            page = await self._list_followers(request, metadata=self._metadata)
-            for user in page.users:
-                yield user
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    async def following(self, user_id: str = "me", *, page_size: int = 100) -> AsyncIterator[User]:
-        """Whom a user follows, latest first, page by page to the end."""
-        request = pb.ListFollowingRequest(user_id=user_id, page_size=page_size)
-        while True:
-            page = await self._list_following(request, metadata=self._metadata)
-            for user in page.users:
-                yield user
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def import_users(
         self, batches: AsyncIterable[Sequence[str]]

@@ -1,44 +1,69 @@
-"""Rules of following, and of packed ids."""
+"""Follows, follow requests and blocks between two users; and packed ids."""
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Collection, Iterator, Mapping
+from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
-from services.chassis.errors import InvalidFieldError, ServiceError
+from services.chassis.errors import InvalidFieldError
 
-from .errors import FollowNotFoundError, SelfFollowError, UserNotFoundError
+from .errors import SelfFollowError
 
 ID_BYTES = 8
 MAX_PACKED_IDS = 100_000
 MAX_IMPORT_PAIRS = 20_000
 MAX_FOLLOWER_QUERIES = 1_000
 Pair: TypeAlias = tuple[int, int]
-"""Follower and followed."""
+"""Follower and followed, or who blocks and who is blocked."""
 
 
 class Action(Enum):
-    """What may happen to a follow; the value names the event."""
+    """What somebody may want to happen between two users."""
 
-    FOLLOW = "UserFollowed"
-    UNFOLLOW = "UserUnfollowed"
-    UPDATE = "FollowUpdated"
+    FOLLOW = auto()
+    UNFOLLOW = auto()
+    UPDATE = auto()
+    ACCEPT = auto()
+    REJECT = auto()
+    BLOCK = auto()
+    UNBLOCK = auto()
+
+
+class Happening(Enum):
+    """What may have happened; the value names the event."""
+
+    FOLLOWED = "UserFollowed"
+    UNFOLLOWED = "UserUnfollowed"
+    UPDATED = "FollowUpdated"
+    REQUESTED = "FollowRequested"
+    BLOCKED = "UserBlocked"
+    UNBLOCKED = "UserUnblocked"
+    MUTED = "UserMuted"
+    UNMUTED = "UserUnmuted"
 
 
 class Follow(NamedTuple):
-    """A follow in force; `follow_id` is a snowflake and so its time."""
+    """A follow in force, or one that is requested; `follow_id` is a snowflake and so its time."""
 
     user_id: int
     target_user_id: int
     follow_id: int
     show_retweets: bool = True
     notify: bool = False
+    requested: bool = False
+
+    @property
+    def pair(self) -> Pair:
+        """Follower and followed."""
+        return self.user_id, self.target_user_id
 
 
 class Command(NamedTuple):
-    """What somebody wants to happen to a follow; None leaves a flag as it is."""
+    """What somebody wants to happen; None leaves a flag as it is.
+
+    Of a request that is accepted or rejected `user_id` is who asked.
+    """
 
     action: Action
     user_id: int
@@ -46,92 +71,45 @@ class Command(NamedTuple):
     show_retweets: bool | None = None
     notify: bool | None = None
 
+    @property
+    def pair(self) -> Pair:
+        """Who acts, and on whom."""
+        return self.user_id, self.target_user_id
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The follows that may change: of a block both directions."""
+        if self.action is Action.BLOCK:
+            return self.pair, (self.target_user_id, self.user_id)
+        return (self.pair,)
+
 
 class Change(NamedTuple):
-    """What happened to a follow."""
+    """What happened between two users; the flags are the follow's, where there is one."""
 
-    action: Action
-    follow: Follow
+    happening: Happening
+    user_id: int
+    target_user_id: int
     event_id: int
+    show_retweets: bool = True
+    notify: bool = False
 
 
-@dataclass(slots=True)
-class Settlement:
-    """What a sequence of commands comes to."""
+class Standing(NamedTuple):
+    """How things stand between the users of some commands."""
 
-    results: list[Follow | ServiceError | None] = field(default_factory=list)
-    """For each command the follow as it is then (None: there is none), or why it was refused."""
-    changes: list[Change] = field(default_factory=list)
-    """What happened, in order."""
-    final: dict[Pair, Follow | None] = field(default_factory=dict)
-    """The follows that changed, as they are in the end."""
-    deltas: dict[int, list[int]] = field(default_factory=dict)
-    """By user: by how much following_count and followers_count change."""
+    protected: Mapping[int, bool]
+    """Every one of them who exists, and whether that account is protected."""
+    follows: Mapping[Pair, Follow]
+    """Follows and requests among the commands' pairs."""
+    blocks: Collection[Pair]
+    """Blocks among the commands' pairs, in both directions."""
 
 
 def check_not_self(user_id: int, target_user_id: int) -> None:
-    """Nobody follows themselves."""
+    """Nobody follows, blocks or mutes themselves."""
     if user_id == target_user_id:
         raise SelfFollowError(field="target_user_id", user_id=user_id)
-
-
-def settle(
-    commands: Sequence[Command],
-    existing: Mapping[Pair, Follow],
-    known: Collection[int],
-    next_id: Callable[[], int],
-) -> Settlement:
-    """Carry out commands one after the other on the follows that exist between known users."""
-    settlement = Settlement()
-    state: dict[Pair, Follow | None] = dict(existing)
-    for command in commands:
-        result = _carry_out(command, state, known, next_id, settlement)
-        settlement.results.append(result)
-    return settlement
-
-
-def _carry_out(
-    command: Command,
-    state: dict[Pair, Follow | None],
-    known: Collection[int],
-    next_id: Callable[[], int],
-    settlement: Settlement,
-) -> Follow | ServiceError | None:
-    action, user_id, target_user_id, _, _ = command
-    pair = (user_id, target_user_id)
-    before = state.get(pair)
-    if before is None and action is Action.UNFOLLOW:
-        return None
-    if before is None and action is Action.UPDATE:
-        return FollowNotFoundError(user_id=user_id, target_user_id=target_user_id)
-    for one in pair:
-        if one not in known:
-            return UserNotFoundError(user_id=one)
-    event_id = next_id()
-    after = _after(command, before, event_id)
-    if after == before:
-        return before
-    state[pair] = settlement.final[pair] = after
-    happened = Action.UPDATE if before and after else action
-    follow = after or before
-    assert follow is not None
-    settlement.changes.append(Change(happened, follow, event_id))
-    if happened is not Action.UPDATE:
-        step = 1 if after else -1
-        settlement.deltas.setdefault(user_id, [0, 0])[0] += step
-        settlement.deltas.setdefault(target_user_id, [0, 0])[1] += step
-    return after
-
-
-def _after(command: Command, before: Follow | None, follow_id: int) -> Follow | None:
-    if command.action is Action.UNFOLLOW:
-        return None
-    follow = before or Follow(command.user_id, command.target_user_id, follow_id)
-    if command.show_retweets is not None:
-        follow = follow._replace(show_retweets=command.show_retweets)
-    if command.notify is not None:
-        follow = follow._replace(notify=command.notify)
-    return follow
 
 
 def page_of_ids(packed: bytes, after: int, limit: int) -> tuple[bytes, int]:
@@ -144,6 +122,11 @@ def page_of_ids(packed: bytes, after: int, limit: int) -> tuple[bytes, int]:
     page = packed[start : start + ID_BYTES * limit]
     more = start + len(page) < len(packed)
     return page, int.from_bytes(page[-ID_BYTES:], "big") if more else 0
+
+
+def pack_ids(ids: Collection[int]) -> bytes:
+    """Ids of 8 bytes each, big-endian, joined, ascending."""
+    return struct.pack(f">{len(ids)}q", *sorted(ids))
 
 
 def unpack_pairs(packed: bytes) -> Iterator[Pair]:

@@ -47,7 +47,7 @@ class PasswordInvalidError(ServiceError):
 
 
 class SelfFollowError(ServiceError):
-    """Somebody would follow themselves."""
+    """Somebody would follow, block or mute themselves."""
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "SELF_FOLLOW"
@@ -60,6 +60,22 @@ class FollowNotFoundError(ServiceError):
     code = StatusCode.NOT_FOUND
     reason = "FOLLOW_NOT_FOUND"
     template = "user {user_id} does not follow user {target_user_id}"
+
+
+class FollowRequestNotFoundError(ServiceError):
+    """There is no such request to accept."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "FOLLOW_REQUEST_NOT_FOUND"
+    template = "user {requester_user_id} does not wait to follow user {user_id}"
+
+
+class BlockedError(ServiceError):
+    """A block, in either direction, stands between two users."""
+
+    code = StatusCode.PERMISSION_DENIED
+    reason = "BLOCKED"
+    template = "a block between user {user_id} and user {target_user_id} forbids this"
 
 
 class CredentialsInvalidError(ServiceError):

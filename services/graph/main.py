@@ -14,7 +14,7 @@ from services.chassis.tokens import TokenSigner
 from .passwords import Passwords
 from .plans import load_plans
 from .servicer.graph import DESCRIPTOR, GraphServicer
-from .servicer.messages import Messages
+from .servicer.messages import Messages, event_of
 from .store.expiry import sweeping
 from .store.stores import stores_on
 
@@ -36,9 +36,14 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         event_log = await enter(events.event_servicer(pool, dsn, runtime.draining))
         await enter(sweeping(pool))
         messages = Messages(settings.public_url, load_plans(), next_id)
-        encode, event_of = messages.user_bytes, messages.follow_changed
         stores = stores_on(
-            pool, redis, registry, next_id=next_id, encode_user=encode, event_of=event_of
+            pool,
+            redis,
+            registry,
+            next_id=next_id,
+            encode_user=messages.user_bytes,
+            user_updated=messages.user_updated,
+            event_of=event_of,
         )
         await enter(stores.user_cache.shared.retrying())
         await enter(stores.follower_cache.shared.retrying())

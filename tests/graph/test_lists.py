@@ -1,28 +1,48 @@
-"""The paging law for both lists, under inserts and deletes."""
+"""The paging law for all lists of users, under inserts and deletes."""
 
 import pytest
 
 from aviary.graph.v1 import graph_service_pb2 as pb
 
+from .world import LISTS as REQUESTS
 from .world import World, call, refused
 
-LISTS = ("followers", "following")
+LISTS = ("followers", "following", "requests", "blocks", "mutes")
+PRIVATE = LISTS[2:]
 
 
 async def populate(world: World, name: str, count: int) -> tuple[int, list[int]]:
-    """Somebody with a list of so many, and those, latest first."""
+    """Somebody with a list of so many, and those in its order."""
     me, *others = await world.users("me", *(f"u{number}" for number in range(count)))
+    if name == "requests":
+        await world.protect(me)
     for other in others:
         await add(world, name, me, other)
-    return me, others[::-1]
+    return me, others if name == "requests" else others[::-1]
 
 
 async def add(world: World, name: str, me: int, other: int) -> None:
-    await (world.follow(other, me) if name == "followers" else world.follow(me, other))
+    match name:
+        case "followers" | "requests":
+            await world.follow(other, me)
+        case "following":
+            await world.follow(me, other)
+        case "blocks":
+            await world.block(me, other)
+        case "mutes":
+            await world.mute(me, other)
 
 
 async def remove(world: World, name: str, me: int, other: int) -> None:
-    await (world.unfollow(other, me) if name == "followers" else world.unfollow(me, other))
+    match name:
+        case "followers" | "requests":
+            await world.unfollow(other, me)
+        case "following":
+            await world.unfollow(me, other)
+        case "blocks":
+            await world.unblock(me, other)
+        case "mutes":
+            await world.unmute(me, other)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -38,17 +58,19 @@ async def test_pages_of_any_size_are_the_whole(world: World, name: str) -> None:
 async def test_no_repeat_and_no_miss_under_inserts_and_deletes(world: World, name: str) -> None:
     me, expected = await populate(world, name, 20)
     late = await world.users(*(f"late{number}" for number in range(5)))
+    front = name != "requests"  # where what is new stands: in front of what was read, or behind
     found, token = await world.page(name, me, 3)
     step = 0
     while token:
-        await add(world, name, me, late[step % 5])  # in front of what was read
+        if front or step == 1:
+            await add(world, name, me, late[step % 5])
         await remove(world, name, me, found[-1])  # the very item that the token points behind
         if step == 1:
             await remove(world, name, me, expected[-1])  # not read yet: gone
         page, token = await world.page(name, me, 3, token)
         found += page
         step += 1
-    assert found == expected[:-1]
+    assert found == (expected[:-1] if front else [*expected[:-1], late[1]])
     assert step > 5
 
 
@@ -56,7 +78,7 @@ async def test_no_repeat_and_no_miss_under_inserts_and_deletes(world: World, nam
 async def test_tokens_are_bound_to_their_call(world: World, name: str) -> None:
     me, others = await populate(world, name, 3)
     _, token = await world.page(name, me, 1)
-    other_list = "following" if name == "followers" else "followers"
+    other_list = "following" if name != "following" else "followers"
     with refused("PAGE_TOKEN_INVALID"):
         await world.page(name, others[0], 1, token)
     with refused("PAGE_TOKEN_INVALID"):
@@ -65,13 +87,25 @@ async def test_tokens_are_bound_to_their_call(world: World, name: str) -> None:
         await world.page(name, me, 1, "nonsense")
     with refused("PAGE_SIZE_NEGATIVE", page_size="-1"):
         await world.page(name, me, -1)
-    with refused("USER_NOT_FOUND", user_id="77"):
-        await world.page(name, 77, 1)
+    if name not in PRIVATE:
+        with refused("USER_NOT_FOUND", user_id="77"):
+            await world.page(name, 77, 1)
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+async def test_what_is_private_is_read_by_its_owner_only(world: World, name: str) -> None:
+    me, others = await populate(world, name, 1)
+    request_class, method = REQUESTS[name]
+    with refused("ACTING_FOR_OTHER_USER", user_id=str(me)):
+        await getattr(world.graph, method)(request_class(user_id=str(me)), call(others[0]))
+    with refused("UNAUTHENTICATED"):
+        await getattr(world.graph, method)(request_class(user_id=str(me)), call())
 
 
 async def test_an_empty_list_is_an_empty_page(world: World) -> None:
     (me,) = await world.users("me")
-    assert await world.page("followers", me, 5) == ([], "")
+    for name in LISTS:
+        assert await world.page(name, me, 5) == ([], "")
 
 
 async def test_me_is_the_caller(world: World) -> None:

@@ -2,16 +2,20 @@
 
 import struct
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import grpc
 import pytest
 
+from aviary.graph.v1 import follow_pb2
 from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1.visibility_pb2 import SURFACE_HOME_TIMELINE, SURFACE_SEARCH
 from aviary.timeline.v1 import timeline_service_pb2
 from clients.channel import Peer
 from clients.context import Origin, current
 from clients.errors import PeerError
 from clients.graph import GraphClient
+from clients.relations import Subject
 from services.chassis.config import Settings
 from services.chassis.hosts.grpcio import listen
 from services.chassis.server import open_server
@@ -68,6 +72,42 @@ async def test_the_whole_facade(client: GraphClient) -> None:
     await client.delete_session(session.session_id)
 
 
+async def test_relations_by_their_facade(client: GraphClient) -> None:
+    replies = client.import_users(stream([["ada", "bob", "eve"]]))
+    ada, bob, eve = [i async for reply in replies for i in reply.user_ids]
+    act_as(ada)
+    assert (await client.set_protected(protected=True)).protected
+    await client.follow(bob)
+    assert not (await client.update_follow(bob, show_retweets=False)).follow.show_retweets
+    act_as(bob)
+    assert (await client.follow(ada)).follow.state == follow_pb2.FOLLOW_STATE_REQUESTED
+    act_as(ada)
+    assert [u.user_id async for u in client.follow_requests(page_size=1)] == [bob]
+    await client.reject(eve)
+    assert (await client.accept(bob)).follow.state == follow_pb2.FOLLOW_STATE_FOLLOWING
+    until = datetime(2100, 1, 1, tzinfo=UTC)
+    mute = await client.mute(bob, surfaces=[SURFACE_SEARCH], expire_time=until)
+    assert mute.expire_time.ToDatetime(UTC) == until
+    await client.block(eve)
+    assert [u.user_id async for u in client.blocks()] == [eve]
+    assert [m.user.user_id async for m in client.mutes()] == [bob]
+    found = await client.viewer_rules(
+        [ada, bob, *range(1, 130)], surface=SURFACE_SEARCH, mutual=True
+    )
+    assert len(found) == 131
+    assert found[ada].hidden_ids == struct.pack(">2q", *sorted([bob, eve]))
+    assert found[ada].following_ids == found[ada].mutual_ids == struct.pack(">q", bob)
+    assert found[ada].expire_time == mute.expire_time
+    home = (await client.viewer_rules([ada], surface=SURFACE_HOME_TIMELINE))[ada]
+    assert home.hidden_retweeter_ids == struct.pack(">q", bob)
+    subjects = [Subject(author_user_id=ada), Subject(author_user_id=bob)] * 700
+    verdicts = await client.check_visibility(eve, SURFACE_SEARCH, subjects)
+    assert [verdict.visible for verdict in verdicts] == [False, True] * 700
+    await client.unmute(bob)
+    await client.unblock(eve)
+    assert [m async for m in client.mutes()] == [u async for u in client.blocks()] == []
+
+
 async def test_users_are_spliced_into_another_message(client: GraphClient) -> None:
     replies = client.import_users(stream([[f"u{n}" for n in range(230)]]))
     ids = [i async for reply in replies for i in reply.user_ids]
@@ -105,7 +145,7 @@ async def test_errors_carry_their_reason(client: GraphClient) -> None:
 async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient) -> None:
     act_as(1)
     async with Peer("graph", client.address) as peer:
-        for name in ("Block", "Mute", "SuggestUsers", "CheckVisibility", "GetUsage"):
+        for name in ("SuggestUsers", "DismissSuggestion", "GetUsage"):
             method = peer.unary(f"{SERVICE}/{name}", bytes)
             with pytest.raises(PeerError) as caught:
                 await method(getattr(pb, f"{name}Request")())

@@ -162,14 +162,19 @@ async def test_the_mask_is_an_allow_list(world: World) -> None:
         )
 
 
-async def test_protection_is_not_pretended(world: World) -> None:
-    user = await world.sign_up("ada")
-    with refused("UNIMPLEMENTED"):
-        await update(world, user.user_id, protected=True)
-    with refused("UNIMPLEMENTED"):
-        request = pb.CreateUserRequest(user_name="eve", password=PASSWORD, protected=True)
-        await world.graph.create_user(request, call())
-    await update(world, user.user_id, protected=False)
+async def test_an_account_may_be_protected_from_the_start_or_later(world: World) -> None:
+    request = pb.CreateUserRequest(user_name="eve", password=PASSWORD, protected=True)
+    raw = await world.graph.create_user(request, call())
+    eve = pb.CreateUserResponse.FromString(raw).user
+    assert eve.protected
+    assert (await world.get(eve.user_id)).protected
+    ada = await world.sign_up("ada")
+    assert not ada.protected
+    assert (await update(world, ada.user_id, protected=True)).user.protected
+    assert [user.protected for user in await world.batch(ada.user_id)] == [True]
+    assert (await update(world, ada.user_id, display_name="Ada")).user.protected
+    opened = await update(world, ada.user_id, update_mask=FieldMask(paths=["protected"]))
+    assert not opened.user.protected
 
 
 async def test_hashing_is_bounded_and_off_the_loop(world: World) -> None:
@@ -197,7 +202,7 @@ def test_every_public_name_is_a_method_of_the_contract() -> None:
     names = {n for c in GraphServicer.__mro__[:-1] for n in vars(c) if not n.startswith("_")}
     methods = {"".join(part.title() for part in name.split("_")) for name in names}
     assert methods <= {method.name for method in DESCRIPTOR.methods}
-    assert len(methods) == 21
+    assert len(methods) == 32
 
 
 async def test_without_postgres_a_batch_fails_once_and_quietly(world: World) -> None:

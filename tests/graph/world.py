@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from aviary.events.v1 import payload_pb2
+from aviary.graph.v1 import follow_pb2, user_pb2, visibility_pb2
 from aviary.graph.v1 import graph_service_pb2 as pb
-from aviary.graph.v1 import user_pb2
 from services.chassis.call import Call, Caller
 from services.chassis.config import Settings
 from services.chassis.errors import ServiceError
@@ -21,6 +22,14 @@ from services.graph.main import compose
 from services.graph.servicer.graph import DESCRIPTOR, GraphServicer
 
 PASSWORD = "correct horse"
+LISTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "followers": (pb.ListFollowersRequest, "list_followers"),
+    "following": (pb.ListFollowingRequest, "list_following"),
+    "requests": (pb.ListFollowRequestsRequest, "list_follow_requests"),
+    "blocks": (pb.ListBlocksRequest, "list_blocks"),
+    "mutes": (pb.ListMutesRequest, "list_mutes"),
+}
+"""By short name: the class of the request and the method."""
 
 
 @dataclass
@@ -54,6 +63,35 @@ class World:
     async def unfollow(self, user_id: int, target: int) -> None:
         await self.graph.unfollow(pb.UnfollowRequest(target_user_id=target), call(user_id))
 
+    async def update_follow(self, user_id: int, target: int, *, show_retweets: bool) -> None:
+        request = pb.UpdateFollowRequest(target_user_id=target, show_retweets=show_retweets)
+        await self.graph.update_follow(request, call(user_id))
+
+    async def protect(self, user_id: int, *, protected: bool = True) -> user_pb2.User:
+        request = pb.UpdateUserRequest(protected=protected)
+        return (await self.graph.update_user(request, call(user_id))).user
+
+    async def accept(self, user_id: int, requester: int) -> follow_pb2.Follow:
+        request = pb.AcceptFollowRequestRequest(requester_user_id=requester)
+        return (await self.graph.accept_follow_request(request, call(user_id))).follow
+
+    async def reject(self, user_id: int, requester: int) -> None:
+        request = pb.RejectFollowRequestRequest(requester_user_id=requester)
+        await self.graph.reject_follow_request(request, call(user_id))
+
+    async def block(self, user_id: int, target: int) -> None:
+        await self.graph.block(pb.BlockRequest(target_user_id=target), call(user_id))
+
+    async def unblock(self, user_id: int, target: int) -> None:
+        await self.graph.unblock(pb.UnblockRequest(target_user_id=target), call(user_id))
+
+    async def mute(self, user_id: int, target: int, **fields: Any) -> visibility_pb2.Mute:
+        request = pb.MuteRequest(target_user_id=target, **fields)
+        return (await self.graph.mute(request, call(user_id))).mute
+
+    async def unmute(self, user_id: int, target: int) -> None:
+        await self.graph.unmute(pb.UnmuteRequest(target_user_id=target), call(user_id))
+
     async def import_follows(self, pairs: Iterable[tuple[int, int]]) -> int:
         requests = [pb.ImportFollowsRequest(pairs=pack_pairs(pairs))]
         async for reply in self.graph.import_follows(stream(requests), call()):
@@ -78,11 +116,13 @@ class World:
     async def page(
         self, name: str, user_id: int, size: int, token: str = ""
     ) -> tuple[list[int], str]:
-        """A page of `followers` or `following`: ids and the next token."""
-        request_class = {"followers": pb.ListFollowersRequest, "following": pb.ListFollowingRequest}
-        method = getattr(self.graph, f"list_{name}")
-        request = request_class[name](user_id=str(user_id), page_size=size, page_token=token)
-        reply = pb.ListFollowersResponse.FromString(await method(request, call()))
+        """A page of a list, read by its owner: ids and the next token."""
+        request_class, method = LISTS[name]
+        request = request_class(user_id=str(user_id), page_size=size, page_token=token)
+        raw = await getattr(self.graph, method)(request, call(user_id))
+        if isinstance(raw, pb.ListMutesResponse):
+            return [mute.user.user_id for mute in raw.mutes], raw.next_page_token
+        reply = pb.ListFollowersResponse.FromString(raw)
         return [user.user_id for user in reply.users], reply.next_page_token
 
     async def whole(self, name: str, user_id: int, size: int = 100) -> list[int]:
@@ -94,6 +134,15 @@ class World:
             found += page
             if not token:
                 return found
+
+    async def events(self) -> list[tuple[str, int, int]]:
+        """What happened between users, in order: kind and the two ids."""
+        rows = await self.sql("SELECT kind, payload FROM events ORDER BY xid, seq")
+        return [
+            (kind, payload.user_id, payload.target_user_id)
+            for kind, payload in ((k, payload_pb2.UserFollowed.FromString(p)) for k, p in rows)
+            if kind not in ("UserCreated", "UserUpdated")
+        ]
 
     async def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         async with self.pool.connection() as connection:

@@ -1,8 +1,7 @@
 """What an UpdateUserRequest changes: an explicit list of fields, and nothing else."""
 
 from aviary.graph.v1 import graph_service_pb2 as pb
-from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, NotImplementedYetError
+from services.chassis.errors import InvalidFieldError
 
 from .. import domain
 from ..domain import ProfileChange
@@ -22,14 +21,14 @@ def changed_fields(request: pb.UpdateUserRequest) -> set[str]:
     return set(request.update_mask.paths)
 
 
-def profile_change_of(request: pb.UpdateUserRequest, user_name: str, call: Call) -> ProfileChange:
+def profile_change_of(request: pb.UpdateUserRequest, user_name: str) -> ProfileChange:
     """The change, checked, but for the password's hash; `user_name` is the name until now."""
     fields = changed_fields(request)
     if "password" in fields:
         domain.check_password(request.password)
-    if "protected" in fields:
-        refuse_protected(call, protected=request.protected)
     change = ProfileChange()
+    if "protected" in fields:
+        change = change._replace(protected=request.protected)
     if "user_name" in fields:
         user_name = domain.check_user_name(request.user_name)
         change = change._replace(user_name=user_name)
@@ -43,9 +42,3 @@ def profile_change_of(request: pb.UpdateUserRequest, user_name: str, call: Call)
     if "email" in fields:
         change = change._replace(email=domain.check_email(request.email))
     return change
-
-
-def refuse_protected(call: Call, *, protected: bool) -> None:
-    """Protection is not built yet, and whoever asks for it must not believe to have it."""
-    if protected:
-        raise NotImplementedYetError(method=f"{call.method} with protected=true")

@@ -8,19 +8,33 @@ from services.chassis.tokens import TokenSigner
 from ..credentials import Credentials
 from ..passwords import Passwords
 from ..store.stores import Stores
+from .blocks import BlockMethods
 from .dev_keys import DevKeyMethods
 from .follow_ids import FollowIdMethods
+from .follow_requests import FollowRequestMethods
 from .follows import FollowMethods
 from .imports import ImportMethods
 from .messages import Messages
+from .mutes import MuteMethods
 from .sessions import SessionMethods
+from .user_pages import UserPages
 from .users import UserMethods
+from .visibility import VisibilityMethods
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["GraphService"]
 
 
 class GraphServicer(
-    UserMethods, SessionMethods, DevKeyMethods, FollowMethods, FollowIdMethods, ImportMethods
+    UserMethods,
+    SessionMethods,
+    DevKeyMethods,
+    FollowMethods,
+    FollowRequestMethods,
+    BlockMethods,
+    MuteMethods,
+    VisibilityMethods,
+    FollowIdMethods,
+    ImportMethods,
 ):
     """Every method that this version serves."""
 
@@ -34,11 +48,25 @@ class GraphServicer(
     ) -> None:
         users, cache, writer = stores.users, stores.user_cache, stores.follow_writer
         credentials = Credentials(users, passwords, stores.login_failures)
-        UserMethods.__init__(self, users, cache, passwords, credentials, messages, next_id)
+        pages = UserPages(cache)
+        UserMethods.__init__(
+            self,
+            users,
+            cache,
+            stores.profile_writer,
+            passwords,
+            credentials,
+            messages,
+            next_id,
+        )
         SessionMethods.__init__(
             self, stores.sessions, stores.dev_keys, credentials, signer, messages, next_id
         )
         DevKeyMethods.__init__(self, stores.dev_keys, messages, next_id)
-        FollowMethods.__init__(self, stores.follows, writer, users, cache)
+        FollowMethods.__init__(self, stores.follows, writer, users, pages)
+        FollowRequestMethods.__init__(self, stores.follows, writer, pages)
+        BlockMethods.__init__(self, stores.follows, writer, pages)
+        MuteMethods.__init__(self, stores.mutes, cache, next_id)
+        VisibilityMethods.__init__(self, stores.relations)
         FollowIdMethods.__init__(self, stores.follow_ids, stores.follower_cache, users)
         ImportMethods.__init__(self, users, writer, messages, next_id)

@@ -11,11 +11,21 @@ from services.chassis.events.log import NewEvent
 from services.chassis.snowflake import unix_ms_of
 
 from ..domain import User
-from ..domain_follows import Action, Change, Follow
+from ..domain_follows import Change, Follow, Happening
 from ..plans import Plans
 from ..store.dev_keys import DevKey
 
 QUOTA_WINDOW = 60
+PAYLOADS = {
+    Happening.FOLLOWED: payload_pb2.UserFollowed,
+    Happening.UNFOLLOWED: payload_pb2.UserUnfollowed,
+    Happening.UPDATED: payload_pb2.FollowUpdated,
+    Happening.REQUESTED: payload_pb2.FollowRequested,
+    Happening.BLOCKED: payload_pb2.UserBlocked,
+    Happening.UNBLOCKED: payload_pb2.UserUnblocked,
+    Happening.MUTED: payload_pb2.UserMuted,
+    Happening.UNMUTED: payload_pb2.UserUnmuted,
+}
 
 
 class Messages:
@@ -37,7 +47,7 @@ class Messages:
             protected=user.protected,
             followers_count=user.followers_count,
             following_count=user.following_count,
-            create_time=_timestamp(user.user_id),
+            create_time=timestamp_of(user.user_id),
             created_at=time.strftime("%a %b %d %H:%M:%S +0000 %Y", made),
             url=f"{self._users_url}{user.user_id}",
         )
@@ -56,25 +66,6 @@ class Messages:
         payload = payload_pb2.UserUpdated(user=self.user(user))
         return self._event("UserUpdated", user.user_id, payload.SerializeToString())
 
-    def follow_changed(self, change: Change) -> NewEvent:
-        """The event of whatever happened to a follow."""
-        user_id, target_user_id, _, show_retweets, notify = change.follow
-        payload: payload_pb2.UserFollowed | payload_pb2.UserUnfollowed | payload_pb2.FollowUpdated
-        match change.action:
-            case Action.FOLLOW:
-                payload = payload_pb2.UserFollowed(user_id=user_id, target_user_id=target_user_id)
-            case Action.UNFOLLOW:
-                payload = payload_pb2.UserUnfollowed(user_id=user_id, target_user_id=target_user_id)
-            case Action.UPDATE:
-                payload = payload_pb2.FollowUpdated(
-                    user_id=user_id,
-                    target_user_id=target_user_id,
-                    show_retweets=show_retweets,
-                    notify=notify,
-                )
-        kind = change.action.value
-        return NewEvent(change.event_id, user_id, kind, payload.SerializeToString())
-
     def dev_key(self, dev_key: DevKey) -> dev_key_pb2.DevKey:
         """An application without its key."""
         quotas = self.plans.get(dev_key.plan, {})
@@ -88,25 +79,42 @@ class Messages:
                 dev_key_pb2.Quota(name=name, limit=limit, window_seconds=QUOTA_WINDOW)
                 for name, limit in quotas.items()
             ],
-            create_time=_timestamp(dev_key.dev_key_id),
+            create_time=timestamp_of(dev_key.dev_key_id),
         )
 
     def _event(self, kind: str, key: int, payload: bytes) -> NewEvent:
         return NewEvent(self._next_id(), key, kind, payload)
 
 
+def event_of(change: Change) -> NewEvent:
+    """The event of whatever happened between two users, which the first of them did or had.
+
+    All but FollowUpdated hold the two ids alone.
+    """
+    payload = PAYLOADS[change.happening](
+        user_id=change.user_id, target_user_id=change.target_user_id
+    )
+    if isinstance(payload, payload_pb2.FollowUpdated):
+        payload.show_retweets, payload.notify = change.show_retweets, change.notify
+    kind = change.happening.value
+    return NewEvent(change.event_id, change.user_id, kind, payload.SerializeToString())
+
+
 def follow_message(follow: Follow) -> follow_pb2.Follow:
-    """A follow in force."""
+    """A follow in force, or one that is requested."""
     return follow_pb2.Follow(
         user_id=follow.user_id,
         target_user_id=follow.target_user_id,
-        state=follow_pb2.FOLLOW_STATE_FOLLOWING,
+        state=follow_pb2.FOLLOW_STATE_REQUESTED
+        if follow.requested
+        else follow_pb2.FOLLOW_STATE_FOLLOWING,
         show_retweets=follow.show_retweets,
         notify=follow.notify,
-        create_time=_timestamp(follow.follow_id),
+        create_time=timestamp_of(follow.follow_id),
     )
 
 
-def _timestamp(snowflake: int) -> Timestamp:
+def timestamp_of(snowflake: int) -> Timestamp:
+    """When an id was made."""
     made_ms = unix_ms_of(snowflake)
     return Timestamp(seconds=made_ms // 1000, nanos=made_ms % 1000 * 1_000_000)

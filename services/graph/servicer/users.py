@@ -1,6 +1,5 @@
 """Accounts: making, reading and changing them."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 
@@ -14,10 +13,11 @@ from ..domain import Account, User
 from ..errors import UserNameNotFoundError, UserNotFoundError
 from ..passwords import Passwords
 from ..store.idempotency import Answered
+from ..store.profile_writer import ProfileWriter
 from ..store.user_cache import UserCache
 from ..store.users import PostgresUsers
 from .address import address_of
-from .changes import changed_fields, profile_change_of, refuse_protected
+from .changes import changed_fields, profile_change_of
 from .messages import Messages
 
 ANYBODY = 0
@@ -32,6 +32,7 @@ class UserMethods:
         self,
         users: PostgresUsers,
         cache: UserCache,
+        profile_writer: ProfileWriter,
         passwords: Passwords,
         credentials: Credentials,
         messages: Messages,
@@ -39,6 +40,7 @@ class UserMethods:
     ) -> None:
         self._users = users
         self._user_cache = cache
+        self._profile_writer = profile_writer
         self._passwords = passwords
         self._credentials = credentials
         self._messages = messages
@@ -47,7 +49,7 @@ class UserMethods:
     async def create_user(self, request: pb.CreateUserRequest, call: Call) -> bytes:
         """Make an account."""
         key = call.idempotency_key(request.request_id)
-        _check_account(request, call)
+        _check_account(request)
         with self._passwords.turn():
             if key and (known := await self._users.answered(ANYBODY, key)):
                 return await self._repeat_user(request, known)
@@ -93,7 +95,7 @@ class UserMethods:
         user = await self._users.get(user_id)
         if user is None:
             raise UserNotFoundError(user_id=user_id)
-        change = profile_change_of(request, user.user_name, call)
+        change = profile_change_of(request, user.user_name)
         if "password" in changed_fields(request):
             current = request.current_password
             await self._credentials.check(user.user_name, current, address_of(call))
@@ -102,8 +104,7 @@ class UserMethods:
             change = change._replace(password_hash=password_hash)
         session = call.headers.get(SESSION_ID, b"")
         keep = int(session) if session.isdigit() else 0
-        # The caches must hear of a commit even when the caller has gone.
-        user = await asyncio.shield(self._update(user_id, change, keep))
+        user = await self._profile_writer.update(user_id, change, keep_session=keep)
         return pb.UpdateUserResponse(user=self._messages.user(user))
 
     async def _create_user(self, request: pb.CreateUserRequest, key: str) -> bytes | None:
@@ -113,6 +114,7 @@ class UserMethods:
             user_name=request.user_name,
             display_name=request.display_name or request.user_name,
             description=request.description,
+            protected=request.protected,
         )
         reply = pb.CreateUserResponse(user=self._messages.user(user)).SerializeToString()
         answer = Answered(ANYBODY, key, _fingerprint(request), password_hash, reply)
@@ -121,13 +123,6 @@ class UserMethods:
         created = await self._users.create(account, event, answer if key else None)
         return reply if created else None
 
-    async def _update(self, user_id: int, change: domain.ProfileChange, keep_session: int) -> User:
-        user = await self._users.update(
-            user_id, change, self._messages.user_updated, keep_session=keep_session
-        )
-        await self._user_cache.invalidate([user_id])
-        return user
-
     async def _repeat_user(self, request: pb.CreateUserRequest, known: Answered) -> bytes:
         same = known.fingerprint == _fingerprint(request)
         if not (same and await self._passwords.verify(request.password, known.secret_hash)):
@@ -135,13 +130,12 @@ class UserMethods:
         return known.response
 
 
-def _check_account(request: pb.CreateUserRequest, call: Call) -> None:
+def _check_account(request: pb.CreateUserRequest) -> None:
     domain.check_user_name(request.user_name)
     domain.check_password(request.password)
     domain.check_text("display_name", request.display_name, domain.MAX_DISPLAY_NAME)
     domain.check_text("description", request.description, domain.MAX_DESCRIPTION, lines=True)
     domain.check_email(request.email)
-    refuse_protected(call, protected=request.protected)
 
 
 def _fingerprint(request: pb.CreateUserRequest) -> bytes:

@@ -20,6 +20,11 @@ STATEMENTS = (
     DELETE FROM login_failures WHERE bucket IN (
       SELECT bucket FROM login_failures WHERE expire_time < now() LIMIT 1000)
     """,
+    """
+    DELETE FROM mutes WHERE (user_id, target_user_id) IN (
+      SELECT user_id, target_user_id FROM mutes WHERE expire_time < now() LIMIT 1000)
+      AND expire_time < now()
+    """,
     f"""
     DELETE FROM idempotency_keys WHERE (caller_id, request_id) IN (
       SELECT caller_id, request_id FROM idempotency_keys

@@ -1,4 +1,4 @@
-"""Following as a service: commands are committed together, then the caches forget what changed."""
+"""Following as a service: commands are committed together, then caches forget what changed."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -9,16 +9,17 @@ from psycopg import Error
 from services.chassis.batching import Batcher
 from services.chassis.errors import ServiceError
 
-from ..domain_follows import Command, Follow, Pair, Settlement
+from ..domain_follows import Command, Follow, Pair
+from ..domain_settling import Settlement
 from .follower_cache import FollowerCache
-from .follows import PostgresFollows
+from .follows import PostgresFollows, pairs_of
 from .user_cache import UserCache
 
 MAX_BATCH, MAX_WAITING = 500, 5_000
 
 
 class FollowWriter:
-    """Carries out commands; when it answers, no cache holds what was before.
+    """Carries out commands on follows and blocks; when it answers, no cache holds what was before.
 
     Whatever waits shares one transaction. A caller that goes away stops nothing: commit and
     invalidation belong together.
@@ -50,12 +51,13 @@ class FollowWriter:
             settlement = await self._follows.carry_out(commands, all_or_none=all_or_none)
         except Error:
             # The connection may have broken after the commit.
-            await self._forget([command[1:3] for command in commands])
+            await self.forget(pairs_of(commands))
             raise
         if settlement.deltas:
-            await self._forget(settlement.final)
+            await self.forget(settlement.final)
         return settlement
 
-    async def _forget(self, pairs: Collection[Pair]) -> None:
+    async def forget(self, pairs: Collection[Pair]) -> None:
+        """Drop from the caches what these follows, as they were, have put there."""
         await self._followers.invalidate({target for _, target in pairs})
         await self._users.invalidate(set(chain.from_iterable(pairs)))

@@ -1,17 +1,30 @@
-"""Follows in PostgreSQL, with exact counts and their events."""
+"""Follows, requests and blocks in PostgreSQL, with exact counts and their events."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 from services.chassis.errors import ServiceError
 from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
-from ..domain_follows import Change, Command, Follow, Pair, Settlement, settle
+from ..domain_follows import Action, Change, Command, Pair
+from ..domain_settling import Settlement, settle
+from ..errors import BlockedError
+from .standing import lock_users, read_standing, write_settlement
+
+ACCEPTED_AT_ONCE = 5_000
+"""Requests settled in one piece when an account is opened: more would hold up the event loop."""
+Listed: TypeAlias = tuple[list[int], list[int]]
+"""Positions in a list and the user ids at them."""
 
 
 class PostgresFollows:
-    """The table `follows`; commands are carried out many at a time."""
+    """The tables `follows`, `follow_requests`, `blocks`; commands are carried out many at a time.
+
+    All users concerned are locked before anything is read, so a follow and a block of the same two
+    users take turns, and the follow sees the block or is ended by it.
+    """
 
     def __init__(
         self, pool: Pool, next_id: Callable[[], int], event_of: Callable[[Change], NewEvent]
@@ -21,111 +34,127 @@ class PostgresFollows:
         self._event_of = event_of
 
     async def carry_out(self, commands: Sequence[Command], *, all_or_none: bool) -> Settlement:
-        """Carry out commands in one transaction: follows, both counts and events.
+        """Carry out commands in one transaction: follows, requests, blocks, counts and events.
 
-        All users concerned are locked first, in the order of their ids: transactions that share a
-        user take turns, and no two can wait for each other.
+        Of all or none a follow that a block forbids is excepted: it is left out.
         """
-        pairs = list({command[1:3] for command in commands})
+        pairs = pairs_of(commands)
         async with self._pool.connection() as connection, connection.transaction():
-            known = await _lock_users(connection, set(chain.from_iterable(pairs)))
-            existing = await _read(connection, pairs)
-            settlement = settle(commands, existing, known, self._next_id)
-            if all_or_none:
-                _raise_first(settlement)
-            if settlement.changes:
-                await _write(connection, settlement)
-                await append(connection, [self._event_of(c) for c in settlement.changes])
+            protected = await lock_users(connection, set(chain.from_iterable(pairs)))
+            return await self._settle(
+                connection, commands, pairs, protected, all_or_none=all_or_none
+            )
+
+    async def accept_all(self, connection: Connection, user_id: int) -> list[Pair]:
+        """Accept whoever waits to follow a user, within a transaction that has locked nobody yet.
+
+        Answers the follows that were made. Raises psycopg's LockNotAvailable when somebody asked at
+        the last moment and is busy still: then the transaction is to be tried again.
+        """
+        waiting = await _requesters(connection, user_id)
+        protected = await lock_users(connection, {user_id, *waiting})
+        # Nobody can ask any more: that takes this user's lock, which is ours now.
+        if late := set(await _requesters(connection, user_id)) - set(waiting):
+            # Out of the order of ids, so it must not wait.
+            rows = await connection.execute(
+                "SELECT user_id, protected FROM users WHERE user_id = ANY(%s)"
+                " FOR NO KEY UPDATE NOWAIT",
+                (list(late),),
+            )
+            protected |= dict(await rows.fetchall())
+            waiting += late
+        accepted: list[Pair] = []
+        for start in range(0, len(waiting), ACCEPTED_AT_ONCE):
+            part = waiting[start : start + ACCEPTED_AT_ONCE]
+            # Who was turned away in between waits no more: that command alone is refused.
+            commands = [Command(Action.ACCEPT, requester, user_id) for requester in part]
+            settlement = await self._settle(
+                connection, commands, pairs_of(commands), protected, all_or_none=False
+            )
+            accepted += settlement.final
+        return accepted
+
+    async def followers(self, user_id: int, before: int, limit: int) -> Listed:
+        """Followers of a user before a follow, latest first: follow ids and user ids."""
+        return await self._list(
+            """
+            SELECT follow_id, user_id FROM follows WHERE target_user_id = %s AND follow_id < %s
+            ORDER BY follow_id DESC LIMIT %s
+            """,
+            (user_id, before, limit),
+        )
+
+    async def following(self, user_id: int, before: int, limit: int) -> Listed:
+        """Whom a user follows before a follow, latest first: follow ids and user ids."""
+        return await self._list(
+            """
+            SELECT follow_id, target_user_id FROM follows WHERE user_id = %s AND follow_id < %s
+            ORDER BY follow_id DESC LIMIT %s
+            """,
+            (user_id, before, limit),
+        )
+
+    async def requesters(self, user_id: int, after: int, limit: int) -> Listed:
+        """Who waits to follow a user after a request, oldest first: request ids and user ids."""
+        return await self._list(
+            """
+            SELECT request_id, user_id FROM follow_requests
+            WHERE target_user_id = %s AND request_id > %s
+            ORDER BY request_id LIMIT %s
+            """,
+            (user_id, after, limit),
+        )
+
+    async def blocked(self, user_id: int, before: int, limit: int) -> Listed:
+        """Whom a user blocked before a block, latest first: block ids and user ids."""
+        return await self._list(
+            """
+            SELECT block_id, target_user_id FROM blocks WHERE user_id = %s AND block_id < %s
+            ORDER BY block_id DESC LIMIT %s
+            """,
+            (user_id, before, limit),
+        )
+
+    async def _settle(
+        self,
+        connection: Connection,
+        commands: Sequence[Command],
+        pairs: Sequence[Pair],
+        protected: dict[int, bool],
+        *,
+        all_or_none: bool,
+    ) -> Settlement:
+        standing = await read_standing(connection, pairs, protected)
+        settlement = settle(commands, standing, self._next_id)
+        if all_or_none:
+            _raise_first(settlement)
+        if settlement.final or settlement.blocks:
+            await write_settlement(connection, standing, settlement)
+        if settlement.changes:
+            await append(connection, [self._event_of(change) for change in settlement.changes])
         return settlement
 
-    async def followers(self, user_id: int, before: int, limit: int) -> tuple[list[int], list[int]]:
-        """Followers of a user before a follow, latest first: follow ids and user ids."""
-        return await self._list("user_id", "target_user_id", user_id, before, limit)
-
-    async def following(self, user_id: int, before: int, limit: int) -> tuple[list[int], list[int]]:
-        """Whom a user follows before a follow, latest first: follow ids and user ids."""
-        return await self._list("target_user_id", "user_id", user_id, before, limit)
-
-    async def _list(
-        self, listed: str, owner: str, user_id: int, before: int, limit: int
-    ) -> tuple[list[int], list[int]]:
+    async def _list(self, statement: str, values: tuple[int, int, int]) -> Listed:
         async with self._pool.connection() as connection:
-            rows = await connection.execute(
-                f"SELECT follow_id, {listed} FROM follows WHERE {owner} = %s AND follow_id < %s"  # noqa: S608 - names from this code
-                " ORDER BY follow_id DESC LIMIT %s",
-                (user_id, before, limit),
-            )
+            rows = await connection.execute(statement.encode(), values)
             found = await rows.fetchall()
             return [row[0] for row in found], [row[1] for row in found]
 
 
-async def _lock_users(connection: Connection, user_ids: set[int]) -> set[int]:
-    rows = await connection.execute(
-        "SELECT user_id FROM users WHERE user_id = ANY(%s) ORDER BY user_id FOR NO KEY UPDATE",
-        (list(user_ids),),
-    )
-    return {row[0] for row in await rows.fetchall()}
+def pairs_of(commands: Sequence[Command]) -> list[Pair]:
+    """The follows that commands may change, each once."""
+    return list({pair for command in commands for pair in command.pairs})
 
 
-async def _read(connection: Connection, pairs: Sequence[Pair]) -> dict[Pair, Follow]:
+async def _requesters(connection: Connection, user_id: int) -> list[int]:
     rows = await connection.execute(
-        """
-        SELECT f.user_id, f.target_user_id, f.follow_id, f.show_retweets, f.notify
-        FROM unnest(%s::bigint[], %s::bigint[]) AS p(user_id, target_user_id)
-        JOIN follows f USING (user_id, target_user_id)
-        """,
-        ([pair[0] for pair in pairs], [pair[1] for pair in pairs]),
+        "SELECT user_id FROM follow_requests WHERE target_user_id = %s ORDER BY request_id",
+        (user_id,),
     )
-    return {(row[0], row[1]): Follow(*row) for row in await rows.fetchall()}
+    return [row[0] for row in await rows.fetchall()]
 
 
 def _raise_first(settlement: Settlement) -> None:
     for result in settlement.results:
-        if isinstance(result, ServiceError):
+        if isinstance(result, ServiceError) and not isinstance(result, BlockedError):
             raise result
-
-
-async def _write(connection: Connection, settlement: Settlement) -> None:
-    ended = [pair for pair, follow in settlement.final.items() if follow is None]
-    if ended:
-        await connection.execute(
-            """
-            DELETE FROM follows f
-            USING unnest(%s::bigint[], %s::bigint[]) AS p(user_id, target_user_id)
-            WHERE f.user_id = p.user_id AND f.target_user_id = p.target_user_id
-            """,
-            ([pair[0] for pair in ended], [pair[1] for pair in ended]),
-        )
-    kept = [follow for follow in settlement.final.values() if follow is not None]
-    if kept:
-        await connection.execute(
-            """
-            INSERT INTO follows (user_id, target_user_id, follow_id, show_retweets, notify)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[],
-              %s::boolean[])
-            ON CONFLICT (user_id, target_user_id) DO UPDATE
-            SET follow_id = excluded.follow_id, show_retweets = excluded.show_retweets,
-                notify = excluded.notify
-            """,
-            [list(column) for column in zip(*kept, strict=True)],
-        )
-    await _count(connection, settlement.deltas)
-
-
-async def _count(connection: Connection, deltas: dict[int, list[int]]) -> None:
-    if deltas:
-        await connection.execute(
-            """
-            UPDATE users u
-            SET following_count = following_count + d.following,
-                followers_count = followers_count + d.followers
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
-              AS d(user_id, following, followers)
-            WHERE u.user_id = d.user_id
-            """,
-            (
-                list(deltas),
-                [following for following, _ in deltas.values()],
-                [followers for _, followers in deltas.values()],
-            ),
-        )

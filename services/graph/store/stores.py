@@ -17,6 +17,9 @@ from .follower_cache import FollowerCache
 from .follows import PostgresFollows
 from .leased_cache import CacheMetrics
 from .login_failures import PostgresLoginFailures
+from .mutes import PostgresMutes
+from .profile_writer import ProfileWriter
+from .relations import PostgresRelations
 from .sessions import PostgresSessions
 from .user_cache import UserCache
 from .users import PostgresUsers
@@ -34,6 +37,9 @@ class Stores(NamedTuple):
     follow_writer: FollowWriter
     follow_ids: PostgresFollowIds
     follower_cache: FollowerCache
+    profile_writer: ProfileWriter
+    mutes: PostgresMutes
+    relations: PostgresRelations
 
 
 def stores_on(
@@ -43,6 +49,7 @@ def stores_on(
     *,
     next_id: Callable[[], int],
     encode_user: Callable[[User], bytes],
+    user_updated: Callable[[User], NewEvent],
     event_of: Callable[[Change], NewEvent],
 ) -> Stores:
     """The stores on one database and one Redis; the caller encodes what travels."""
@@ -52,6 +59,7 @@ def stores_on(
     follows = PostgresFollows(pool, next_id, event_of)
     follow_ids = PostgresFollowIds(pool)
     follower_cache = FollowerCache(redis, follow_ids, metrics)
+    writer = FollowWriter(follows, user_cache, follower_cache)
     return Stores(
         users=users,
         user_cache=user_cache,
@@ -59,7 +67,10 @@ def stores_on(
         login_failures=PostgresLoginFailures(pool),
         dev_keys=PostgresDevKeys(pool),
         follows=follows,
-        follow_writer=FollowWriter(follows, user_cache, follower_cache),
+        follow_writer=writer,
         follow_ids=follow_ids,
         follower_cache=follower_cache,
+        profile_writer=ProfileWriter(users, follows, writer, user_cache, user_updated),
+        mutes=PostgresMutes(pool, next_id, event_of),
+        relations=PostgresRelations(pool),
     )

@@ -1,7 +1,7 @@
 """Accounts in PostgreSQL."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from psycopg.errors import UniqueViolation
 
@@ -9,11 +9,14 @@ from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
 from ..domain import Account, ProfileChange, User
+from ..domain_follows import Pair
 from ..errors import UserNameTakenError, UserNotFoundError
 from . import idempotency
 from .idempotency import Answered
 
 COLUMNS = ", ".join(User._fields)
+Admit: TypeAlias = Callable[[Connection, int], Awaitable[list[Pair]]]
+"""Accepts all who wait to follow a user, within a transaction; the follows that were made."""
 
 
 class Login(NamedTuple):
@@ -77,11 +80,18 @@ class PostgresUsers:
         event_of: Callable[[User], NewEvent],
         *,
         keep_session: int,
-    ) -> User:
-        """Change an account; a new password ends all sessions but one."""
+        admit: Admit,
+    ) -> tuple[User, list[Pair]]:
+        """Change an account; a new password ends all sessions but one.
+
+        An account that is open from now on admits whoever waits; those follows are answered, too.
+        """
+        accepted: list[Pair] = []
         async with self._pool.connection() as connection:
             try:
                 async with connection.transaction():
+                    if change.protected is False:
+                        accepted = await admit(connection, user_id)
                     user = await _update(connection, user_id, change)
                     if change.password_hash is not None:
                         await connection.execute(
@@ -91,7 +101,7 @@ class PostgresUsers:
                     await append(connection, [event_of(user)])
             except UniqueViolation:
                 raise UserNameTakenError(user_name=change.user_name) from None
-        return user
+        return user, accepted
 
     async def import_names(
         self, users: Sequence[User], event_of: Callable[[User], NewEvent]
