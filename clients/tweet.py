@@ -13,12 +13,15 @@ from .wire import varint
 MAX_BATCH = 100
 """Ids in one BatchGetTweets; more are asked for in parallel calls."""
 _SERVICE = "/aviary.tweet.v1.TweetService"
-_FRAME, _TWEET_ID = 0x0A, 0x08
-"""Tags: a tweet within a reply (field 1, bytes), the id within a tweet (field 1, varint)."""
+_FRAME, _TWEET_ID, _USER_ID = 0x0A, 0x08, 0x10
+"""Tags: a tweet within a reply (field 1), within a tweet its id and its author's (1 and 2)."""
 
 
 class TweetPage(NamedTuple):
-    """A page of one author's tweets: serialized `Tweet`s by id, newest first."""
+    """A page of a list: serialized `Tweet`s by id, newest first. It may be short, and not the end.
+
+    The token is empty at the end, and bound to what shapes the list.
+    """
 
     tweets: dict[int, bytes]
     next_page_token: str
@@ -35,6 +38,7 @@ class TweetClient(Peer):
         self._batch_get = self.unary(f"{_SERVICE}/BatchGetTweets", bytes)
         self._delete = self.unary(f"{_SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
         self._list = self.unary(f"{_SERVICE}/ListUserTweets", bytes)
+        self._mentions = self.unary(f"{_SERVICE}/ListMentions", bytes)
         self._recent = self.unary(f"{_SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
         self._ingest = self.bidi_stream(f"{_SERVICE}/IngestTweets", pb.IngestTweetsResponse)
 
@@ -69,6 +73,8 @@ class TweetClient(Peer):
         since_id: int = 0,
         max_id: int = 0,
         include_replies: bool = True,
+        include_retweets: bool = True,
+        only_media: bool = False,
     ) -> TweetPage:
         """A page of a user's tweets, newest first, straight from SQL."""
         request = pb.ListUserTweetsRequest(
@@ -78,9 +84,31 @@ class TweetClient(Peer):
             since_id=since_id,
             max_id=max_id,
             include_replies=include_replies,
+            include_retweets=include_retweets,
+            only_media=only_media,
         )
         tweets, rest = split_tweets(await self._list(request))
         return TweetPage(tweets, pb.ListUserTweetsResponse.FromString(rest).next_page_token)
+
+    async def list_mentions(
+        self,
+        user_id: int,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        since_id: int = 0,
+        max_id: int = 0,
+    ) -> TweetPage:
+        """A page of the tweets that mention a user, newest first."""
+        request = pb.ListMentionsRequest(
+            user_id=user_id,
+            page_size=page_size,
+            page_token=page_token,
+            since_id=since_id,
+            max_id=max_id,
+        )
+        tweets, rest = split_tweets(await self._mentions(request))
+        return TweetPage(tweets, pb.ListMentionsResponse.FromString(rest).next_page_token)
 
     async def recent_by_authors(
         self, author_ids: Sequence[int], limit: int, max_id: int = 0, since_id: int = 0
@@ -114,3 +142,11 @@ def split_tweets(raw: bytes) -> tuple[dict[int, bytes], bytes]:
 def tweet_id_of(tweet: bytes) -> int:
     """The id of a serialized `Tweet`; it is the first field."""
     return varint(tweet, 1)[0] if tweet and tweet[0] == _TWEET_ID else 0
+
+
+def author_id_of(tweet: bytes) -> int:
+    """The author of a serialized `Tweet`: the field behind its id."""
+    if not tweet or tweet[0] != _TWEET_ID:
+        return 0
+    at = varint(tweet, 1)[1]
+    return varint(tweet, at + 1)[0] if at < len(tweet) and tweet[at] == _USER_ID else 0

@@ -17,6 +17,8 @@ PLAN = b"x-aviary-plan"
 REQUEST_ID = b"x-request-id"
 IDEMPOTENCY_KEY = b"idempotency-key"
 TRACE_PARENT = b"traceparent"
+EDGE = b"x-aviary-edge"
+"""Set by the edge, and by nobody else: whoever calls is outside. It is not handed on."""
 MAX_IDEMPOTENCY_KEY = 128
 
 

@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def open_pool(dsn: str, *, size: int, name: str) -> AsyncIterator[Pool]:
-    """Connections to one database, opened before it is handed out.
+async def open_pool(dsn: str, *, size: int, name: str, wait: bool = True) -> AsyncIterator[Pool]:
+    """Connections to one database, opened before it is handed out unless it may be away.
 
     Each is in autocommit (a transaction is opened where one is meant), prepares what repeats, and
     carries a statement timeout, so that no query outlives its caller for long.
@@ -38,6 +38,8 @@ async def open_pool(dsn: str, *, size: int, name: str) -> AsyncIterator[Pool]:
         open=False,
         timeout=ACQUIRE_TIMEOUT,
         check=None,
+        # One that may be away is tried again when it is asked for, not after a growing pause.
+        reconnect_timeout=300.0 if wait else 1.0,
         kwargs={
             "autocommit": True,
             "application_name": name,
@@ -46,7 +48,7 @@ async def open_pool(dsn: str, *, size: int, name: str) -> AsyncIterator[Pool]:
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
         },
     )
-    await pool.open(wait=True, timeout=30.0)
+    await pool.open(wait=wait, timeout=30.0)
     try:
         yield pool
     finally:

@@ -22,7 +22,7 @@ MAX_LENGTH = 280
 URL_LENGTH = 23
 MAX_MEDIA = 4
 MAX_LATEST = 20
-REPLY, QUOTE, SENSITIVE, BACKFILLED = 1, 4, 16, 32
+REPLY, RETWEET, QUOTE, MEDIA, SENSITIVE, BACKFILLED = 1, 2, 4, 8, 16, 32
 """Bits of a tweet's flags, the meta byte of a timeline entry."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NUMBER = r"\s*([+-]?(?:\d{1,3})(?:\.\d{1,20})?)\s*"
@@ -61,6 +61,31 @@ class TweetRow(NamedTuple):
     author_longitude: float | None = None
     author_latitude: float | None = None
     flags: int = 0
+
+
+class Span(NamedTuple):
+    """Part of a list: at most `limit` tweets with `after` < id < `before`, newest first."""
+
+    before: int
+    after: int
+    limit: int
+
+
+class Kinds(NamedTuple):
+    """Which of an author's tweets a list holds."""
+
+    replies: bool = True
+    retweets: bool = True
+    only_media: bool = False
+
+    @property
+    def flags(self) -> tuple[int, int]:
+        """A mask, and what a tweet's flags must be under it."""
+        mask = 0 if self.replies else REPLY
+        if self.only_media:
+            # Media of its own: what a retweet shows belongs to the original.
+            return mask | RETWEET | MEDIA, MEDIA
+        return (mask if self.retweets else mask | RETWEET), 0
 
 
 def clean_status(text: str, field: str = "status") -> str:

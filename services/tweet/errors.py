@@ -69,6 +69,14 @@ class QuoteTargetNotFoundError(ServiceError):
     template = "{field}: there is no tweet {tweet_id} to quote"
 
 
+class BlockedError(ServiceError):
+    """The caller and the author of the tweet to answer or quote: one has blocked the other."""
+
+    code = StatusCode.PERMISSION_DENIED
+    reason = "BLOCKED"
+    template = "of user {user_id} and user {target_user_id} one has blocked the other"
+
+
 class DevKeyInvalidError(ServiceError):
     """The application's key is unknown or withdrawn."""
 

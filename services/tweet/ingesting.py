@@ -15,7 +15,7 @@ from services.chassis.snowflake import EPOCH_MS, Snowflakes, id_at
 from .domain import BACKFILLED, Target, TweetRow
 from .drafts import Draft, draft_of_import
 from .mentions import MentionResolver
-from .messages import TweetMessages, entities_bytes
+from .messages import TweetMessages, entities_bytes, mentioned
 from .posting import NO_TARGET, row_of
 from .store.posts import NewPost, PostStore
 from .store.reads import ReadStore
@@ -52,11 +52,13 @@ class Ingester:
         drafts = [draft_of_import(t, f"tweets[{n}]") for n, t in enumerate(request.tweets)]
         targets = await self._find_targets(drafts)
         user_ids = await self._resolve(drafts)
+        mentions = [_mentioned(draft, user_ids) for draft in drafts]
         body_hash = _hash(request) if request_id else b""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             rows = self._rows(request.tweets, drafts, targets, user_ids)
             try:
-                return await self._posts.ingest(self._new_posts(rows), request_id, body_hash)
+                posts = self._new_posts(rows, mentions)
+                return await self._posts.ingest(posts, request_id, body_hash)
             except psycopg.errors.UniqueViolation:
                 # An id of the past was taken: the next attempt draws others.
                 if attempt == MAX_ATTEMPTS:
@@ -82,11 +84,13 @@ class Ingester:
             rows.append(row._replace(flags=row.flags | BACKFILLED) if past else row)
         return rows
 
-    def _new_posts(self, rows: Sequence[TweetRow]) -> list[NewPost]:
+    def _new_posts(
+        self, rows: Sequence[TweetRow], mentions: Sequence[tuple[int, ...]]
+    ) -> list[NewPost]:
         tweets = [self._messages.serialize(row) for row in rows]
         return [
-            NewPost(row, tweet, frame(FIRST, tweet))
-            for row, tweet in zip(rows, tweets, strict=True)
+            NewPost(row, tweet, frame(FIRST, tweet), mentioned=users)
+            for row, tweet, users in zip(rows, tweets, mentions, strict=True)
         ]
 
     async def _find_targets(self, drafts: Sequence[Draft]) -> dict[int, Target]:
@@ -98,6 +102,13 @@ class Ingester:
         names = {mention.name.lower() for draft in drafts for mention in draft.found.mentions}
         asked = sorted(names)[:MAX_NAMES]
         return dict.fromkeys(names - set(asked), 0) | await self._mentions.resolve(asked)
+
+
+def _mentioned(draft: Draft, user_ids: dict[str, int]) -> tuple[int, ...]:
+    names = draft.found.mentions
+    if not names:
+        return ()
+    return mentioned({m.name: user_ids.get(m.name.lower(), 0) for m in names})
 
 
 def _target(targets: dict[int, Target], tweet_id: int) -> Target:

@@ -9,11 +9,13 @@ from clients.graph import GraphClient
 from services.chassis import stores
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
-from services.chassis.snowflake import leased_snowflakes
+from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
 from services.chassis.tokens import TokenVerifier
+from services.chassis.visibility import Visibility
 
-from . import callers, ingesting, mentions, messages, posting, reading, servicer
-from .store import cache, keys, posts, reads
+from . import callers, ingesting, listing, mentions, messages, posting, reading, servicer
+from . import visibility as rules
+from .store import cache, keys, lists, posts, reads, replica
 
 
 @contextlib.asynccontextmanager
@@ -32,19 +34,41 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         cached = await enter(cache.open_cache(redis, registry))
         log = await enter(events.event_servicer(pool, settings.tweet_dsn, runtime.draining))
         await enter(keys.pruning(pool))
-        write, read = posts.PostStore(pool), reads.ReadStore(pool)
+        copy = await enter(_replica(runtime, pool))
+        write, read, paged = posts.PostStore(pool), reads.ReadStore(pool), lists.ListStore(pool)
         form = messages.TweetMessages(settings.public_url)
         names = mentions.MentionResolver(graph.lookup, registry)
-        poster = posting.Poster(write, read, cached, names, form, ids, registry)
+        visible = rules.TweetVisibility(Visibility(graph.check_visibility))
+        poster = posting.Poster(write, read, cached, names, visible, form, ids, registry)
         stack.push_async_callback(poster.close)
         tweets = servicer.TweetServicer(
             callers=callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key),
             poster=poster,
             ingester=ingesting.Ingester(write, read, names, form, ids),
             reader=reading.TweetReader(read, cached, form),
+            visibility=visible,
+            authors=listing.AuthorLists(paged, copy, registry, wall_clock_ms),
+            lists=paged,
             posts=write, reads=read, cache=cached, messages=form, snowflakes=ids,
         )  # fmt: skip
         yield Service(
             {servicer.DESCRIPTOR: tweets, events.DESCRIPTOR: log},
             {"postgres": partial(stores.check_pool, pool)},
         )
+
+
+@contextlib.asynccontextmanager
+async def _replica(
+    runtime: Runtime, primary: stores.Pool
+) -> AsyncIterator[listing.ReplicaLists | None]:
+    """The read replica's lists, None where there is none; it may be away, now and at any time."""
+    settings = runtime.settings
+    dsn, size = settings.tweet_replica_dsn, settings.pool_size
+    if not dsn:
+        yield None
+        return
+    async with (
+        stores.open_pool(dsn, size=size, name="tweet replica", wait=False) as pool,
+        replica.watching(pool, primary, runtime.registry, wall_clock_ms) as watched,
+    ):
+        yield listing.ReplicaLists(lists.ListStore(pool), watched)

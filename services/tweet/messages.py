@@ -73,6 +73,11 @@ def entities_bytes(found: Found, user_ids: Mapping[str, int]) -> bytes:
     return entities.SerializeToString()
 
 
+def mentioned(user_ids: Mapping[str, int]) -> tuple[int, ...]:
+    """Whom resolved names mention, each once; not those of whom only the name is known."""
+    return tuple({user_id for user_id in user_ids.values() if user_id})
+
+
 def frames(tag: bytes, messages: Iterable[bytes]) -> bytes:
     """Serialized messages as a repeated field."""
     return b"".join([frame(tag, message) for message in messages])

@@ -11,12 +11,13 @@ from services.chassis.snowflake import Snowflakes
 
 from .domain import QUOTE, REPLY, SENSITIVE, Target, TweetRow
 from .drafts import Draft
-from .errors import QuoteTargetNotFoundError, ReplyTargetNotFoundError
+from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
 from .mentions import MentionResolver
-from .messages import TweetMessages, entities_bytes
+from .messages import TweetMessages, entities_bytes, mentioned
 from .store.cache import TweetCache
 from .store.posts import NewPost, PostStore
 from .store.reads import ReadStore
+from .visibility import TweetVisibility
 
 MAX_BATCH, MAX_WAITING = 256, 2_000
 NO_TARGET = Target(0, 0, 0)
@@ -32,6 +33,7 @@ class Poster:
         reads: ReadStore,
         cache: TweetCache,
         mentions: MentionResolver,
+        visibility: TweetVisibility,
         messages: TweetMessages,
         snowflakes: Snowflakes,
         registry: CollectorRegistry,
@@ -39,6 +41,7 @@ class Poster:
         self._posts = posts
         self._cache = cache
         self._mentions = mentions
+        self._visibility = visibility
         self._messages = messages
         self._snowflakes = snowflakes
         self._targets: Loader[int, Target] = Loader("reply targets", reads.targets)
@@ -56,9 +59,9 @@ class Poster:
         """Post a draft: the tweet's id and message, an earlier one's where the key was used."""
         body_hash = _hash(draft) if request_id else b""
         try:
-            reply, quote = await self._find_targets(draft)
-        except (ReplyTargetNotFoundError, QuoteTargetNotFoundError):
-            # A target that is gone since must not change the answer to a repeated call.
+            reply, quote = await self._find_targets(author_id, draft)
+        except (ReplyTargetNotFoundError, QuoteTargetNotFoundError, BlockedError):
+            # A target that is out of reach since must not change the answer to a repeated call.
             earlier = request_id and await self._posts.earlier(author_id, request_id, body_hash)
             if not earlier:
                 raise
@@ -69,7 +72,7 @@ class Poster:
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
         tweet = self._messages.serialize(row)
         stored = await self._batcher.submit(
-            NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash)
+            NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash, mentioned(user_ids))
         )
         return stored.tweet_id, tweet if stored is row else self._messages.serialize(stored)
 
@@ -77,7 +80,7 @@ class Poster:
         """Wait for the commit under way."""
         await self._batcher.close()
 
-    async def _find_targets(self, draft: Draft) -> tuple[Target, Target]:
+    async def _find_targets(self, author_id: int, draft: Draft) -> tuple[Target, Target]:
         reply_id, quote_id = draft.in_reply_to_tweet_id, draft.quote_tweet_id
         if not (reply_id or quote_id):
             return NO_TARGET, NO_TARGET
@@ -86,7 +89,9 @@ class Poster:
             raise ReplyTargetNotFoundError(field="in_reply_to_tweet_id", tweet_id=reply_id)
         if quote_id and quote_id not in found:
             raise QuoteTargetNotFoundError(field="quote_tweet_id", tweet_id=quote_id)
-        return found.get(reply_id, NO_TARGET), found.get(quote_id, NO_TARGET)
+        reply, quote = found.get(reply_id, NO_TARGET), found.get(quote_id, NO_TARGET)
+        await self._visibility.check_targets(author_id, reply, quote)
+        return reply, quote
 
     async def _commit(self, posts: list[NewPost]) -> Sequence[TweetRow | Exception]:
         self._sizes.observe(len(posts))

@@ -93,6 +93,7 @@ async def test_a_caller_is_who_the_token_names(edge: Edge, every: Every, method:
         "X-Aviary-Scopes": "operator",
         "x-aviary-plan": "pro",
         "x-aviary-else": "1",
+        "x-aviary-edge": "no",
         "x_aviary_user_id": "999",
         "x-envoy-original-path": "/admin",
         "x-forwarded-for": "203.0.113.9",
@@ -107,6 +108,7 @@ async def test_a_caller_is_who_the_token_names(edge: Edge, every: Every, method:
     for call in seen:
         assert call.headers["x-aviary-user-id"] == "456"
         assert call.headers["x-aviary-plan"] == "unlimited"
+        assert call.headers["x-aviary-edge"] == "1"
         assert "203.0.113.9" not in call.headers.values()
         assert "999" not in call.headers.values()
         assert not {"authorization", "x-aviary-else"} & set(call.headers)

@@ -12,7 +12,10 @@ from services.local.mesh import Mesh
 
 from .harness import Tweets, running, settings
 
-TABLES = ("tweets", "idempotency_keys", "ingest_keys", "events", "event_cursors", "event_members")
+TABLES = (
+    *("tweets", "mentions", "idempotency_keys", "ingest_keys"),
+    *("events", "event_cursors", "event_members"),
+)
 
 
 @pytest.fixture(scope="session")

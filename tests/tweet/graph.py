@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from grpc import StatusCode
 
 from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1.visibility_pb2 import VisibilityRule
 from services.chassis.call import Call
 from services.chassis.config import Settings
-from services.chassis.errors import ServiceError
+from services.chassis.errors import ServiceError, UnavailableError
 from services.chassis.hosts import grpcio
 from services.chassis.policy import Access, Policy, Rule
 from services.chassis.server import Runtime, Service, open_server
@@ -34,11 +35,17 @@ class DevKeyInvalidError(ServiceError):
 
 
 class GraphServicer:
-    """Knows NAMES and DEV_KEY; `_delay` makes it slow."""
+    """Knows NAMES and DEV_KEY; `_delay` makes it slow.
+
+    `_hidden` holds who hides from whom, viewer first, and why.
+    """
 
     def __init__(self) -> None:
         self._delay = 0.0
+        self._away = False
         self._asked: list[str] = []
+        self._hidden: dict[tuple[int, int], VisibilityRule] = {}
+        self._checks: list[pb.CheckVisibilityRequest] = []
 
     async def lookup_user(
         self, request: pb.LookupUserRequest, _call: Call
@@ -49,6 +56,21 @@ class GraphServicer:
             raise UserNotFoundError(user_name=request.user_name)
         reply = pb.LookupUserResponse()
         reply.user.user_id = NAMES[request.user_name.lower()]
+        return reply
+
+    async def check_visibility(
+        self, request: pb.CheckVisibilityRequest, _call: Call
+    ) -> pb.CheckVisibilityResponse:
+        self._checks.append(request)
+        await asyncio.sleep(self._delay)
+        if self._away:
+            raise UnavailableError(resource="a store")
+        reply = pb.CheckVisibilityResponse()
+        for subject in request.subjects:
+            users = (subject.author_user_id, subject.retweeter_user_id)
+            rules = [self._hidden.get((request.viewer_user_id, user)) for user in users]
+            rule = next(filter(None, rules), None)
+            reply.verdicts.add(visible=rule is None, rule=rule)
         return reply
 
     async def resolve_dev_key(

@@ -1,19 +1,20 @@
 """The Tweet service in this process, called through its handler table as a host would."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from prometheus_client import CollectorRegistry
 
 from aviary.tweet.v1 import tweet_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
-from services.chassis.call import USER_ID, Call
+from services.chassis.call import EDGE, USER_ID, Call
 from services.chassis.config import Settings
-from services.chassis.server import Server, open_server
+from services.chassis.server import Runtime, Server, Service, open_server
 from services.chassis.status import Failure
 from services.local.keys import ensure_keys
 from services.tweet.main import compose
@@ -42,14 +43,17 @@ class Refused(Exception):  # noqa: N818
 class Tweets:
     """Calls of one running service."""
 
-    def __init__(self, server: Server, dsn: str) -> None:
+    def __init__(self, server: Server, dsn: str, registry: CollectorRegistry) -> None:
         self.server = server
         self.dsn = dsn
+        self.registry = registry
 
     async def call(
-        self, method: str, request: Message, *, user: int = 0, key: str = ""
+        self, method: str, request: Message, *, user: int = 0, key: str = "", edge: bool = False
     ) -> tuple[bytes, Call]:
         headers = {USER_ID: str(user).encode()} if user else {}
+        if edge:
+            headers[EDGE] = b"1"
         if key:
             headers[b"idempotency-key"] = key.encode()
         call = Call(PATH + method, headers, None)
@@ -66,12 +70,16 @@ class Tweets:
         raw, _ = await self.call("CreateTweet", pb.CreateTweetRequest(**fields), user=user, key=key)
         return pb.CreateTweetResponse.FromString(raw)
 
-    async def get(self, tweet_id: int) -> pb.GetTweetResponse:
-        raw, _ = await self.call("GetTweet", pb.GetTweetRequest(tweet_id=tweet_id))
+    async def get(self, tweet_id: int, *, user: int = 0, edge: bool = False) -> pb.GetTweetResponse:
+        request = pb.GetTweetRequest(tweet_id=tweet_id)
+        raw, _ = await self.call("GetTweet", request, user=user, edge=edge)
         return pb.GetTweetResponse.FromString(raw)
 
-    async def batch_get(self, tweet_ids: Iterable[int]) -> list[tweet_pb2.Tweet]:
-        raw, _ = await self.call("BatchGetTweets", pb.BatchGetTweetsRequest(tweet_ids=tweet_ids))
+    async def batch_get(
+        self, tweet_ids: Iterable[int], *, user: int = 0, edge: bool = False
+    ) -> list[tweet_pb2.Tweet]:
+        request = pb.BatchGetTweetsRequest(tweet_ids=tweet_ids)
+        raw, _ = await self.call("BatchGetTweets", request, user=user, edge=edge)
         return list(pb.BatchGetTweetsResponse.FromString(raw).tweets)
 
     async def delete(self, tweet_id: int, *, user: int = ALICE) -> None:
@@ -80,6 +88,10 @@ class Tweets:
     async def page(self, **fields: Any) -> pb.ListUserTweetsResponse:
         raw, _ = await self.call("ListUserTweets", pb.ListUserTweetsRequest(**fields))
         return pb.ListUserTweetsResponse.FromString(raw)
+
+    async def mentions(self, **fields: Any) -> pb.ListMentionsResponse:
+        raw, _ = await self.call("ListMentions", pb.ListMentionsRequest(**fields))
+        return pb.ListMentionsResponse.FromString(raw)
 
     async def recent(self, **fields: Any) -> bytes:
         raw, _ = await self.call("ListRecentByAuthors", pb.ListRecentByAuthorsRequest(**fields))
@@ -123,5 +135,11 @@ def settings(
 
 @asynccontextmanager
 async def running(config: Settings) -> AsyncIterator[Tweets]:
-    async with open_server("tweet", compose, config) as server:
-        yield Tweets(server, config.tweet_dsn)
+    registries: list[CollectorRegistry] = []
+
+    def noted(runtime: Runtime) -> AbstractAsyncContextManager[Service]:
+        registries.append(runtime.registry)
+        return compose(runtime)
+
+    async with open_server("tweet", noted, config) as server:
+        yield Tweets(server, config.tweet_dsn, registries[0])

@@ -7,7 +7,8 @@ from aviary.events.v1 import payload_pb2
 from services.chassis.events.failures import Failures
 from services.chassis.events.leases import Leases
 from services.chassis.events.log import EventLog
-from services.chassis.events.subscription import Subscription, Wake
+from services.chassis.events.subscription import Subscription
+from services.chassis.events.wake import Wake
 from services.chassis.stores import open_pool
 from services.tweet.domain import TweetRow
 from services.tweet.store.posts import NewPost, insert

@@ -22,6 +22,9 @@ _INSERT = (
     + ", ".join(f"%b::{kind}[]" for kind in _TYPES)
     + ")"
 )
+_INSERT_MENTIONS = (
+    "INSERT INTO mentions (user_id, tweet_id) SELECT * FROM unnest(%b::bigint[], %b::bigint[])"
+)
 REFUSED = (
     psycopg.DataError,
     psycopg.IntegrityError,
@@ -33,13 +36,17 @@ Key: TypeAlias = tuple[int, str]
 
 
 class NewPost(NamedTuple):
-    """A tweet to store: its row, its message, its event's payload, and where given its key."""
+    """A tweet to store: its row, its message, its event's payload, and where given its key.
+
+    `mentioned` are the users whom it mentions, each once.
+    """
 
     row: TweetRow
     tweet: bytes
     payload: bytes
     request_id: str = ""
     body_hash: bytes = b""
+    mentioned: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -139,9 +146,13 @@ class PostStore:
 
 
 async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
-    """Insert tweets and append their events, in the caller's transaction."""
+    """Insert tweets with their mentions and append their events, in the caller's transaction."""
     columns = zip(*(post.row for post in posts), strict=True)
     await connection.execute(_INSERT, [list(column) for column in columns])
+    mentions = [(user, post.row.tweet_id) for post in posts for user in post.mentioned]
+    if mentions:
+        users, tweets = zip(*mentions, strict=True)
+        await connection.execute(_INSERT_MENTIONS, (list(users), list(tweets)))
     await append(
         connection,
         [

@@ -1,13 +1,14 @@
-"""Reads: by id, by author, and the newest over many authors."""
+"""Reads: by id, and the newest over many authors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from services.chassis.stores import Pool
 
-from ..domain import REPLY, Target, TweetRow
+from ..domain import Target, TweetRow
 from .posts import COLUMNS
 
 ANY_ID = (1 << 63) - 1
+_ROWS = f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = ANY(%b) AND delete_time IS NULL"  # noqa: S608 - our own column names
 _RECENT = """
 WITH first AS MATERIALIZED (
   SELECT t.* FROM unnest(%(authors)s::bigint[]) AS a(author_id)
@@ -50,7 +51,9 @@ class ReadStore:
 
     async def rows(self, tweet_ids: Sequence[int]) -> list[TweetRow]:
         """The rows of those ids that exist, in any order."""
-        return await self._fetch("tweet_id = ANY(%(ids)s)", {"ids": list(tweet_ids)})
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_ROWS, (list(tweet_ids),), binary=True)
+            return [TweetRow(*row) for row in await cursor.fetchall()]
 
     async def targets(self, tweet_ids: Sequence[int]) -> dict[int, Target]:
         """What a reply or quote needs to know of the tweets that exist."""
@@ -62,16 +65,6 @@ class ReadStore:
                 binary=True,
             )
             return {row[0]: Target(*row) for row in await cursor.fetchall()}
-
-    async def by_author(
-        self, author_id: int, *, before: int, since: int, replies: bool, limit: int
-    ) -> list[TweetRow]:
-        """An author's tweets with ids between the bounds, both exclusive, newest first."""
-        condition = "author_id = %(author)s AND tweet_id < %(before)s AND tweet_id > %(since)s"
-        if not replies:
-            condition += f" AND flags & {REPLY} = 0"
-        values = {"author": author_id, "before": before, "since": since, "limit": limit}
-        return await self._fetch(condition, values, "ORDER BY tweet_id DESC LIMIT %(limit)s")
 
     async def recent(
         self, author_ids: Sequence[int], *, since_id: int, max_id: int, limit: int
@@ -91,11 +84,3 @@ class ReadStore:
             )
             (entries,) = await cursor.fetchone() or (b"",)
             return bytes(entries)
-
-    async def _fetch(
-        self, condition: str, values: Mapping[str, object], order: str = ""
-    ) -> list[TweetRow]:
-        query = f"SELECT {COLUMNS} FROM tweets WHERE {condition} AND delete_time IS NULL {order}"  # noqa: S608
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query.encode(), values, binary=True)
-            return [TweetRow(*row) for row in await cursor.fetchall()]

@@ -1,0 +1,80 @@
+"""Which tweets a caller may see, and which ones may be answered or quoted."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
+from aviary.tweet.v1.tweet_pb2 import Tweet
+from clients.tweet import author_id_of
+from services.chassis.call import EDGE, Call
+from services.chassis.errors import OverloadedError, UnavailableError
+from services.chassis.visibility import VISIBLE, Subject, Visibility
+
+from .domain import Target
+from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
+
+TIMEOUT = 0.5
+"""Seconds that a post waits for Graph at most."""
+BLOCKED = (
+    VisibilityRule.VISIBILITY_RULE_BLOCKED_BY_AUTHOR,
+    VisibilityRule.VISIBILITY_RULE_AUTHOR_BLOCKED,
+)
+_RETWEETED_STATUS = b"\x5a"
+log = structlog.get_logger()
+
+
+class TweetVisibility:
+    """The rules of single tweets, asked of Graph."""
+
+    def __init__(self, visibility: Visibility) -> None:
+        self._visibility = visibility
+
+    async def shown(self, call: Call, tweets: Mapping[int, bytes]) -> Mapping[int, bytes]:
+        """Those of some serialized tweets that the caller may see; another service sees all.
+
+        A service reads tweets to put them into what it answers, and has rules of its own for that:
+        only a call straight from the edge is judged here.
+        """
+        if EDGE not in call.headers or not tweets:
+            return tweets
+        subjects = {tweet_id: subject_of(tweet) for tweet_id, tweet in tweets.items()}
+        rules = await self._visibility.rules(
+            call.caller.user_id, Surface.SURFACE_TWEET, dict.fromkeys(subjects.values())
+        )
+        return {i: tweets[i] for i, subject in subjects.items() if rules[subject] == VISIBLE}
+
+    async def check_targets(self, user_id: int, reply: Target, quote: Target) -> None:
+        """Refuse to answer or quote what the user may not see.
+
+        Raises BLOCKED, REPLY_TARGET_NOT_FOUND, QUOTE_TARGET_NOT_FOUND. Posting goes on without
+        Graph, and does not wait long for it: then nothing is refused.
+        """
+        authors = {target.author_id for target in (reply, quote)} - {0, user_id}
+        if not authors:
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                rules = await self._visibility.rules(
+                    user_id, Surface.SURFACE_TWEET, [Subject(author) for author in sorted(authors)]
+                )
+        except (UnavailableError, OverloadedError, TimeoutError) as error:
+            log.warning("posted without asking for blocks", why=str(error) or "no answer in time")
+            return
+        hidden = {subject.author_user_id: rule for subject, rule in rules.items() if rule}
+        for target in (reply, quote):
+            if hidden.get(target.author_id) in BLOCKED:
+                raise BlockedError(user_id=user_id, target_user_id=target.author_id)
+        if reply.author_id in hidden:
+            raise ReplyTargetNotFoundError(field="in_reply_to_tweet_id", tweet_id=reply.tweet_id)
+        if quote.author_id in hidden:
+            raise QuoteTargetNotFoundError(field="quote_tweet_id", tweet_id=quote.tweet_id)
+
+
+def subject_of(tweet: bytes) -> Subject:
+    """Whom the rules ask about for a serialized tweet."""
+    author = author_id_of(tweet)
+    # Only what holds the tag of `retweeted_status` can be a retweet: others need no parsing.
+    original = Tweet.FromString(tweet).retweeted_status.user_id if _RETWEETED_STATUS in tweet else 0
+    return Subject(original, author) if original else Subject(author)
