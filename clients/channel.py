@@ -63,8 +63,10 @@ class Peer:
             request: Message,
             *,
             timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
+            metadata: tuple[tuple[str, str], ...] = (),
         ) -> AsyncGenerator[Reply, None]:
-            stream = method(request, timeout=timeout, metadata=current.get().metadata)
+            handed_on = (*current.get().metadata, *metadata)
+            stream = method(request, timeout=timeout, metadata=handed_on)
             with _typed_errors(self.name):
                 async for item in stream:
                     yield item

@@ -23,13 +23,23 @@ log = structlog.get_logger()
 
 
 class Gate:
-    """Counts the calls in progress; beyond the limit a call is refused before it costs anything."""
+    """Counts the calls in progress; beyond the limit a call is refused before it costs anything.
 
-    __slots__ = ("in_flight", "limit")
+    Calls that stream their replies count apart, in `streams`: they mostly wait, and hundreds of
+    them must not keep the short ones out.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("in_flight", "limit", "streams")
+
+    def __init__(self, limit: int, max_streams: int = 0) -> None:
         self.limit = limit
         self.in_flight = 0
+        self.streams = Gate(max_streams) if max_streams else self
+
+    @property
+    def total(self) -> int:
+        """Calls in progress, streams among them."""
+        return self.in_flight + (0 if self.streams is self else self.streams.in_flight)
 
 
 class Guard:

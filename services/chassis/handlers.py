@@ -117,7 +117,7 @@ def _wrap(
             return _encode(await handler(read(raw), call))
 
     async def stream(raw: Any, call: Call) -> AsyncGenerator[bytes, None]:
-        async with Guard(call, gate, metrics):
+        async with Guard(call, gate.streams, metrics):
             authorize(call)
             async with contextlib.aclosing(handler(read(raw), call)) as replies:
                 async for reply in replies:

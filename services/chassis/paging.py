@@ -26,23 +26,31 @@ def page_size_of(requested: int) -> int:
     return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
-def encode_page_token(position: Sequence[int], *call: object) -> str:
-    """The token that continues after `position` in the call with these parameters."""
-    token = PageToken(fingerprint=_fingerprint(call), position=position)
+def encode_page_token(position: Sequence[int], *call: object, snapshot: bytes = b"") -> str:
+    """The token that continues after `position` in the call with these parameters.
+
+    `snapshot` is the frozen order of a ranked list: packed ids that are still to be handed out.
+    """
+    token = PageToken(fingerprint=_fingerprint(call), position=position, ranking_snapshot=snapshot)
     return urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
 
 
 def decode_page_token(text: str, *call: object) -> tuple[int, ...]:
     """The position in a token, empty for the first page; refused under other parameters."""
+    return decode_ranked_token(text, *call)[0]
+
+
+def decode_ranked_token(text: str, *call: object) -> tuple[tuple[int, ...], bytes]:
+    """The position in a token and its snapshot, both empty for the first page."""
     if not text:
-        return ()
+        return (), b""
     try:
         token = PageToken.FromString(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (Base64Error, DecodeError, ValueError):
         raise PageTokenError from None
     if token.fingerprint != _fingerprint(call) or not token.position:
         raise PageTokenError
-    return tuple(token.position)
+    return tuple(token.position), token.ranking_snapshot
 
 
 def _fingerprint(call: Sequence[object]) -> bytes:

@@ -23,6 +23,8 @@ from .health import Check, Health, HealthServicer
 from .policy import Policy
 from .telemetry import RpcMetrics, configure_logging, serve_metrics
 
+MAX_STREAMS = 4096
+"""Open streams of one replica; the edge opens no more either (envoy/cluster.yaml)."""
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ class Server:
 
     def drain(self) -> None:
         """Turn NOT_SERVING and end long streams; calls in flight go on."""
-        log.info("draining", in_flight=self.gate.in_flight)
+        log.info("draining", in_flight=self.gate.total)
         self._health.drain()
         self._draining.set()
 
@@ -81,10 +83,10 @@ async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncI
     PlatformCollector(registry=runtime.registry)
     async with compose(runtime) as service:
         health = Health(service.checks, runtime.registry)
-        gate = Gate(settings.max_in_flight)
+        gate = Gate(settings.max_in_flight, MAX_STREAMS)
         Gauge(
             "aviary_calls_in_flight", "Calls being worked on", registry=runtime.registry
-        ).set_function(lambda: gate.in_flight)
+        ).set_function(lambda: gate.total)
         table = build_table(
             _with_common_services(service.servicers, health, settings),
             policy=service.policy or Policy.load(),

@@ -165,17 +165,29 @@ class EventLog:
             return {row[0]: Position(row[1], row[2]) for row in await cursor.fetchall()}
 
     async def prune(self) -> int:
-        """Delete events past retention, a bounded number at a time; how many went."""
+        """Delete events past retention, a bounded number at a time; how many went.
+
+        The greatest position among them is kept in the same statement: who reads from before it
+        is told that something is missing.
+        """
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
-                DELETE FROM events WHERE (partition, xid, seq) IN (
-                  SELECT partition, xid, seq FROM events
-                  WHERE create_time < now() - %s * interval '1 day' LIMIT 5000)
+                WITH gone AS (
+                  DELETE FROM events WHERE (partition, xid, seq) IN (
+                    SELECT partition, xid, seq FROM events
+                    WHERE create_time < now() - %s * interval '1 day' LIMIT 5000)
+                  RETURNING xid, seq),
+                last AS (SELECT xid, seq FROM gone ORDER BY xid DESC, seq DESC LIMIT 1),
+                noted AS (
+                  UPDATE events_pruned p SET xid = last.xid, seq = last.seq FROM last
+                  WHERE (p.xid, p.seq) < (last.xid, last.seq))
+                SELECT count(*) FROM gone
                 """,
                 (RETENTION_DAYS,),
             )
-            return cursor.rowcount
+            (count,) = await cursor.fetchone() or (0,)
+            return int(count)
 
     async def lag(self, group: str) -> list[tuple[str, int, float, int, int, list[str]]]:
         """Per group (all when empty): name, backlog, its age in seconds, retries, dead, members."""

@@ -20,7 +20,9 @@ from ..stores import Pool
 from .failures import Failures
 from .leases import Leases
 from .log import CHANNEL, EventLog, LoggedEvent, Position
-from .subscription import MAX_BATCH, Subscription, Wake
+from .subscription import MAX_BATCH, Subscription
+from .tail import Tail, TailLog
+from .wake import Wake
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["EventService"]
 PRUNE_INTERVAL = 600.0
@@ -40,6 +42,7 @@ class EventServicer:
 
     def __init__(self, pool: Pool, wake: Wake, draining: asyncio.Event) -> None:
         self._events = EventLog(pool)
+        self._tail = Tail(TailLog(pool), wake)
         self._leases = Leases(pool)
         self._failures = Failures(pool)
         self._wake = wake
@@ -58,6 +61,23 @@ class EventServicer:
             async for batch in batches:
                 yield pb.SubscribeResponse(
                     events=[_message(event) for event in batch.events], partitions=batch.partitions
+                )
+
+    async def tail(self, request: pb.TailRequest, _call: Call) -> AsyncIterator[pb.TailResponse]:
+        """Stream every event to a reader that keeps its own place."""
+        limit = min(request.max_batch or MAX_BATCH, MAX_BATCH)
+        after = Position(request.after.xid, request.after.seq)
+        moment = request.from_time.ToDatetime(tzinfo=UTC)
+        start = await self._tail.start(
+            after if request.HasField("after") else None,
+            moment if request.HasField("from_time") else None,
+        )
+        stretches = self._tail.stretches(start, limit, self._draining)
+        async with contextlib.aclosing(stretches) as found:
+            async for events, position in found:
+                yield pb.TailResponse(
+                    events=[_message(event) for event in events],
+                    position=event_pb2.Cursor(xid=position.xid, seq=position.seq),
                 )
 
     async def ack(self, request: pb.AckRequest, _call: Call) -> pb.AckResponse:

@@ -1,7 +1,6 @@
 """One member's view of the log: leases kept, events handed out in order, woken by NOTIFY."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
@@ -9,11 +8,9 @@ from typing import NamedTuple
 from .failures import Failures
 from .leases import LEASE_SECONDS, Lease, Leases
 from .log import EventLog, LoggedEvent, Position
+from .wake import Pace, Wake
 
 MAX_BATCH = 500
-EAGER_SECONDS, EAGER_POLL = 0.3, 0.01
-"""After a wake-up the row may not be settled yet, because another transaction is still open."""
-IDLE_POLL = 1.0
 
 
 class Batch(NamedTuple):
@@ -21,27 +18,6 @@ class Batch(NamedTuple):
 
     events: list[LoggedEvent]
     partitions: list[int]
-
-
-class Wake:
-    """Says that something may have been appended; everybody who waits is woken."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def set(self) -> None:
-        """Wake the waiting."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, seconds: float) -> bool:
-        """Wait for a wake-up, at most so long; whether one came."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            return False
-        return True
 
 
 class Subscription:
@@ -62,21 +38,18 @@ class Subscription:
 
     async def batches(self, limit: int, stop: asyncio.Event) -> AsyncGenerator[Batch, None]:
         """Batches until `stop`; the first comes at once, empty ones tell of a changed share."""
-        eager_until = 0.0
+        pace = Pace(self._wake)
         told: list[int] | None = None
         try:
             while not stop.is_set():
+                pace.look()
                 await self._renew()
                 events = await self._next(limit)
                 if events or told != list(self._held):
                     told = list(self._held)
                     yield Batch(events, told)
-                if events:
-                    continue
-                if time.monotonic() < eager_until:
-                    await asyncio.sleep(EAGER_POLL)
-                elif await self._wake.wait(IDLE_POLL * random.uniform(0.8, 1.2)):  # noqa: S311
-                    eager_until = time.monotonic() + EAGER_SECONDS
+                if not events:
+                    await pace.rest()
         finally:
             await asyncio.shield(self._leases.release(self._group, self._member))
 

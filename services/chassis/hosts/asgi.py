@@ -44,13 +44,15 @@ log = structlog.get_logger()
 class RequestBody:
     """The messages that a client sends, read as they are wanted."""
 
-    __slots__ = ("_buffer", "_encoding", "_receive", "ended", "read")
+    __slots__ = ("_buffer", "_encoding", "_receive", "ended", "gone", "read")
 
     def __init__(self, receive: Receive, encoding: bytes | None) -> None:
         self._receive = receive
         self._encoding = encoding
         self._buffer = b""
         self.ended = False
+        self.gone = False
+        """Whether the client was found to have left."""
         self.read = False
         """Whether nobody will ask for another message."""
 
@@ -69,7 +71,8 @@ class RequestBody:
 
     async def client_gone(self) -> bool:
         """Whether the client has left; answers late while it may still send."""
-        return bool((await self._receive())["type"] == "http.disconnect")
+        self.gone = bool((await self._receive())["type"] == "http.disconnect")
+        return self.gone
 
     async def _next(self) -> bytes | None:
         while True:
@@ -123,6 +126,9 @@ class GrpcApplication:
             task.uncancel()
             if self.draining:
                 await _send_failure(send, call, _drained(call))
+            elif not body.gone:
+                # The service itself gives up a client that does not read: pyvoy resets the stream.
+                raise RuntimeError("the stream was cut off") from None
         except (Failure, ServiceError) as error:
             await _send_failure(send, call, _failure(error, call))
         except Exception as error:

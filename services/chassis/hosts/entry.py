@@ -57,7 +57,7 @@ def _obey(server: Server, application: GrpcApplication) -> None:
         if command == DRAIN:
             server.drain()
         elif command == COUNT:
-            os.write(fd, bytes([min(255, server.gate.in_flight)]))
+            os.write(fd, bytes([min(255, server.gate.total)]))
         elif command == END:
             application.draining = True
             application.cancel_all()

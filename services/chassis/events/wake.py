@@ -1,0 +1,64 @@
+"""When readers of the log look again: woken by what is appended, and now and then anyway."""
+
+import asyncio
+import random
+import time
+
+EAGER_SECONDS, EAGER_POLL = 0.3, 0.01
+"""After a wake-up the row may not be settled yet, because another transaction is still open."""
+IDLE_POLL = 1.0
+
+
+class Wake:
+    """Says that something may have been appended; everybody who waits is woken."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.count = 0
+        """Wake-ups so far: whoever has seen fewer has missed one."""
+
+    def set(self) -> None:
+        """Wake the waiting."""
+        self.count += 1
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, seen: int, seconds: float) -> bool:
+        """Wait for a wake-up beyond those seen, at most so long; whether one came."""
+        if self.count != seen:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Pace:
+    """One reader's rhythm: `look()` before each read, `rest()` after one that found nothing.
+
+    A prompt reader is woken in its eager time too; others then gather what comes within 10 ms.
+    """
+
+    def __init__(self, wake: Wake, *, prompt: bool = False) -> None:
+        self._wake = wake
+        self._prompt = prompt
+        self._seen = wake.count
+        self._eager_until = 0.0
+
+    def look(self) -> None:
+        """Note the wake-ups that the coming read covers; one that comes during it counts anew."""
+        if self._wake.count != self._seen:
+            self._seen = self._wake.count
+            self._eager_until = time.monotonic() + EAGER_SECONDS
+
+    async def rest(self) -> None:
+        """Wait until looking again makes sense."""
+        if time.monotonic() < self._eager_until:
+            if self._prompt:
+                await self._wake.wait(self._seen, EAGER_POLL)
+            else:
+                await asyncio.sleep(EAGER_POLL)
+        else:
+            await self._wake.wait(self._seen, IDLE_POLL * random.uniform(0.8, 1.2))  # noqa: S311
