@@ -19,23 +19,17 @@ MAX_NAMES, MAX_PAIRS = 5_000, 20_000
 """What one batch of an import may hold."""
 
 
-class FollowerList(NamedTuple):
-    """Followers of one user: ids of 8 bytes each, big-endian, joined, ascending; and their count.
+class FollowerPage(NamedTuple):
+    """Some followers of one user, and how many there are in all.
 
-    The ids are left out for a user with more followers than the caller wanted to push to.
+    The ids, 8 bytes each, big-endian, joined, ascending, are left out for a user with more
+    followers than the caller wanted to push to.
     """
 
     follower_ids: bytes
     followers_count: int
-
-
-class FollowerPage(NamedTuple):
-    """Some followers of one user, as in FollowerList, and behind which id the next page begins."""
-
-    follower_ids: bytes
-    followers_count: int
     next_after_user_id: int
-    """0 when there are no more."""
+    """Behind which id the next page begins; 0 when there are no more."""
 
 
 class GraphClient(RelationCalls):
@@ -82,28 +76,6 @@ class GraphClient(RelationCalls):
         """Users in the order asked, each once; missing ones are left out."""
         raw = await self.batch_get_users_raw(user_ids)
         return list(pb.BatchGetUsersResponse.FromString(b"".join(raw.values())).users)
-
-    async def follower_ids(
-        self, user_ids: Iterable[int], *, maximum_followers_count: int = 0
-    ) -> dict[int, FollowerList]:
-        """All followers of each user; beyond the maximum (0: none) only how many they are."""
-        found: dict[int, FollowerList] = {}
-        wanted = [pb.FollowerIdsQuery(user_id=user_id) for user_id in dict.fromkeys(user_ids)]
-        while wanted:
-            request = pb.BatchGetFollowerIdsRequest(
-                queries=wanted[:MAX_QUERIES], maximum_followers_count=maximum_followers_count
-            )
-            del wanted[:MAX_QUERIES]
-            for part in (await self._follower_ids(request)).results:
-                known = found[part.user_id].follower_ids if part.user_id in found else b""
-                found[part.user_id] = FollowerList(known + part.follower_ids, part.followers_count)
-                if part.next_after_user_id:
-                    wanted.append(
-                        pb.FollowerIdsQuery(
-                            user_id=part.user_id, after_user_id=part.next_after_user_id
-                        )
-                    )
-        return found
 
     async def follower_pages(
         self, after: Mapping[int, int], *, limit: int = 0, maximum_followers_count: int = 0

@@ -26,15 +26,16 @@ Ids from the floor on may be handed out; below it one reads more of the list, th
 
 import struct
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 ENTRY_BYTES = 17
 REPLY, RETWEET, QUOTE, MEDIA, SENSITIVE, SETTLED, LATE = 1, 2, 4, 8, 16, 32, 64
 """Flags of an entry. SETTLED (the contract's "backfilled"): written in order, not delivered."""
 LIST_LENGTH = 800
-TRIM_BEYOND = 850
-"""A list is cut to 800 entries when it has grown beyond this, so that one in 50 deliveries pays."""
+"""Entries of a list where the policy says nothing else."""
+TRIM_SLACK = 50
+"""A list may grow by this much before it is cut to length, so that one in 50 deliveries pays."""
 LATE_MS = 2_000
 LANDING_MS, SKEW_MS = 5_000, 1_000
 """Large on purpose: a busy machine must not make the worker drop lists, and all that a wide margin
@@ -83,6 +84,11 @@ def pack(tweet_id: int, user_id: int, flags: int) -> bytes:
 def tweet_id_of(packed: bytes) -> int:
     """The tweet that an entry stands for."""
     return int.from_bytes(packed[:8])
+
+
+def unpack(entries: Iterable[bytes]) -> Iterator[Entry]:
+    """The same entries unpacked."""
+    return _FIELDS.iter_unpack(b"".join(entries))
 
 
 def split(packed: bytes) -> list[bytes]:
@@ -134,23 +140,23 @@ def select(entries: Sequence[bytes], span: Span, floor: int) -> list[Entry]:
 
 def _distinct(ordered: list[bytes]) -> list[Entry]:
     """Unpacked entries; of doubles, which differ in LATE at most, one."""
-    return list({entry[0]: entry for entry in _FIELDS.iter_unpack(b"".join(ordered))}.values())
+    return list({entry[0]: entry for entry in unpack(ordered)}.values())
 
 
-def settled(entries: Sequence[bytes]) -> list[bytes]:
-    """The same list in order: what it proves, sorted and marked.
+def settled(entries: Sequence[bytes], length: int = LIST_LENGTH) -> list[bytes]:
+    """The same list in order: what it proves, sorted and marked, at most `length` entries.
 
     Empty where it proves less than half of what it holds: then reading SQL again is better.
     """
     floor = floor_of(entries)
-    kept = select(entries, Span(NOTHING_PROVEN, 0, LIST_LENGTH), floor)
+    kept = select(entries, Span(NOTHING_PROVEN, 0, length), floor)
     if floor and len(kept) < len(entries) // 2:
         return []
     ordered = [pack(tweet, user, flags & ~LATE | SETTLED) for tweet, user, flags in kept]
-    return [*ordered, COMPLETE] if floor == 0 and len(kept) < LIST_LENGTH else ordered
+    return [*ordered, COMPLETE] if floor == 0 and len(kept) < length else ordered
 
 
-def backfill(rows: Sequence[bytes]) -> list[bytes]:
-    """Rows from SQL, newest first, as the right end of a list; fewer than a full one are all."""
-    marked = [row[:16] + bytes([row[16] & ~LATE | SETTLED]) for row in rows[:LIST_LENGTH]]
-    return marked if len(rows) >= LIST_LENGTH else [*marked, COMPLETE]
+def backfill(rows: Sequence[bytes], length: int = LIST_LENGTH) -> list[bytes]:
+    """Rows from SQL, newest first, as the right end of a list; fewer than `length` are all."""
+    marked = [row[:16] + bytes([row[16] & ~LATE | SETTLED]) for row in rows[:length]]
+    return marked if len(rows) >= length else [*marked, COMPLETE]

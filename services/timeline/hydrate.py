@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from aviary.graph.v1.user_pb2 import User
+from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineResponse
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import frame
 from services.chassis.batching import Batcher
@@ -14,17 +16,23 @@ from .sources import GraphSource, TweetSource
 FRESH_SECONDS = 3.0
 """How long content is kept: a delete must show within 5 s."""
 MAX_TWEETS, MAX_USERS = 100_000, 100_000
-_RETWEETED_STATUS = b"\x5a"
+_IN_REPLY_TO_USER_ID, _RETWEETED_STATUS = b"\x40", b"\x5a"
 
 
 class Content(NamedTuple):
-    """A tweet's frame (empty if the tweet is gone), and the original's author in a retweet or 0."""
+    """What a page needs of a tweet; ids that do not apply are 0."""
 
     frame: bytes
-    original_user_id: int
+    """The tweet, framed; empty if it is gone."""
+    original_user_id: int = 0
+    """The original's author in a retweet."""
+    parent_id: int = 0
+    """The tweet that it answers."""
+    parent_user_id: int = 0
+    """That tweet's author."""
 
 
-GONE = Content(b"", 0)
+GONE = Content(b"")
 Value = TypeVar("Value")
 
 
@@ -91,6 +99,12 @@ class Hydrator:
         """Frames of those of these users who exist."""
         return [found for found in await self._users.get_many(list(user_ids)) if found]
 
+    async def matching(self, user_ids: Iterable[int], test: Callable[[User], bool]) -> set[int]:
+        """Those of these users who exist and pass a test."""
+        frames = await self.users(user_ids)
+        read = (GetHomeTimelineResponse.FromString(framed).users[0] for framed in frames)
+        return {user.user_id for user in read if test(user)}
+
     async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Content]:
         raw = await self._tweet_source.batch_get_raw(tweet_ids)
         # Ids are never used again: that one is gone may be remembered as well.
@@ -100,8 +114,26 @@ class Hydrator:
         return await self._graph.batch_get_users_raw(user_ids, field=USERS_FIELD)
 
 
+def is_protected(user: User) -> bool:
+    """Whether only followers may see the user's tweets."""
+    return user.protected
+
+
+def tweet_of(content: Content) -> Tweet:
+    """The tweet of a content that is there."""
+    return GetHomeTimelineResponse.FromString(content.frame).tweets[0]
+
+
 def content_of(tweet: bytes) -> Content:
     """A serialized tweet as a page shows it."""
-    # Only what holds the tag of `retweeted_status` can be a retweet: others need no parsing.
-    original = Tweet.FromString(tweet).retweeted_status.user_id if _RETWEETED_STATUS in tweet else 0
-    return Content(frame(TWEET, tweet), original)
+    framed = frame(TWEET, tweet)
+    # Only what holds one of these tags can be a retweet or a reply: others need no parsing.
+    if _RETWEETED_STATUS not in tweet and _IN_REPLY_TO_USER_ID not in tweet:
+        return Content(framed)
+    read = Tweet.FromString(tweet)
+    return Content(
+        framed,
+        read.retweeted_status.user_id,
+        read.in_reply_to_tweet_id,
+        read.in_reply_to_user_id,
+    )

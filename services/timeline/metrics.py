@@ -1,6 +1,6 @@
 """What the Timeline service and its worker count."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 LAG_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds; an edge lies at each promised lag (1 and 5 s)."""
@@ -41,8 +41,28 @@ class FanoutMetrics:
         )
         self.dropped_lists = Counter(
             "aviary_timeline_dropped_lists",
-            "Home lists dropped, by why: follow, or unanswered (what was sent may yet land)",
+            "Lists dropped, by why: follow (one that was being built, or could not be mended), or"
+            " unanswered (what was sent may yet land)",
             ["why"],
+            registry=registry,
+        )
+        self.ring_deliveries = Counter(
+            "aviary_timeline_ring_deliveries", "Entries written to rings", registry=registry
+        )
+        self.pulled_tweets = Counter(
+            "aviary_timeline_pulled_tweets",
+            "Tweets that were not written into followers' lists, because their author is pulled",
+            registry=registry,
+        )
+        self.mended_lists = Counter(
+            "aviary_timeline_mended_lists",
+            "Home lists into which a followee's tweets were put or from which they were taken",
+            registry=registry,
+        )
+        self.leaving_followers = Gauge(
+            "aviary_timeline_leaving_followers",
+            "Followers whose lists are yet to be looked at for the author who is being pushed"
+            " again; 0 where there is none",
             registry=registry,
         )
         self.lag = Histogram(

@@ -1,7 +1,7 @@
 """What timelines are made of: the Tweet and Graph services, as far as this one needs them."""
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Protocol
@@ -15,55 +15,20 @@ MAX_ROWS = 1_000
 """Rows of one ListRecentByAuthors."""
 
 
-class TweetPage(Protocol):
-    """A page of one author's tweets."""
-
-    @property
-    def tweets(self) -> dict[int, bytes]:
-        """Serialized tweets by id, newest first."""
-
-    @property
-    def next_page_token(self) -> str:
-        """Empty at the end."""
-
-
-class TweetSource(Protocol):
-    """The Tweet service; `clients.tweet.TweetClient` is one."""
-
-    async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:
-        """Serialized tweets by id; missing ones are left out."""
+class RowSource(Protocol):
+    """The part of the Tweet service that rows come from."""
 
     async def recent_by_authors(
         self, author_ids: Sequence[int], limit: int, max_id: int = 0, since_id: int = 0
     ) -> bytes:
         """The newest entries over all these authors, joined, newest first."""
 
-    async def list_user_tweets(
-        self,
-        user_id: int,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        since_id: int = 0,
-        max_id: int = 0,
-        include_replies: bool = True,
-    ) -> TweetPage:
-        """A page of one author's tweets."""
 
+class TweetSource(RowSource, Protocol):
+    """The Tweet service; `clients.tweet.TweetClient` is one."""
 
-class FollowerList(Protocol):
-    """Followers of one user."""
-
-    @property
-    def follower_ids(self) -> bytes:
-        """Ids of 8 bytes each, big-endian, joined."""
-
-
-class FollowerSource(Protocol):
-    """What the worker needs of the Graph service; `clients.graph.GraphClient` is one."""
-
-    async def follower_ids(self, user_ids: Iterable[int]) -> Mapping[int, FollowerList]:
-        """The followers of each of these users."""
+    async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:
+        """Serialized tweets by id; missing ones are left out."""
 
 
 class GraphSource(Protocol):
@@ -87,33 +52,55 @@ class Truth:
 
     async def newest(self, user_id: int, limit: int) -> list[bytes]:
         """The newest packed entries of a home timeline; fewer than `limit` are all there are."""
-        return await self._recent(user_id, limit, max_id=0, since_id=0)
+        following = unpack_ids(await self._graph.following_ids(user_id))
+        return await newest_rows(self._tweets, [user_id, *following], limit)
 
-    async def read(self, user_id: int, span: Span) -> Slice:
-        """The newest part of a span; what the span excludes makes it shorter."""
-        limit = min(MAX_ROWS, 2 * span.limit if span.without else span.limit)
+    async def newest_of_author(self, author_id: int, limit: int) -> list[bytes]:
+        """The newest packed entries of an author's ring; fewer than `limit` are all there are."""
+        return await newest_rows(self._tweets, [author_id], limit)
+
+    async def read(self, authors: Collection[int], span: Span) -> Slice:
+        """The newest part of a span over these authors; what the span excludes makes it shorter."""
+        limit = 2 * span.limit if span.without else span.limit
         last = span.before - 1 if span.before < NOTHING_PROVEN else 0
-        packed = await self._recent(user_id, limit, max_id=last, since_id=span.after)
+        packed = await newest_rows(self._tweets, sorted(authors), limit, last, span.after)
         found = domain.select(packed, span, 0)
         if len(found) == span.limit:
             return Slice(found, found[-1][0])
         ended = len(packed) < limit
         return Slice(found, span.lowest if ended else domain.tweet_id_of(packed[-1]))
 
-    async def _recent(self, user_id: int, limit: int, *, max_id: int, since_id: int) -> list[bytes]:
-        packed_ids = await self._graph.following_ids(user_id)
-        authors = [user_id, *unpack_ids(packed_ids)]
-        parts = [
-            domain.split(await self._tweets.recent_by_authors(chunk, limit, max_id, since_id))
-            for chunk in _chunks(authors)
-        ]
-        return parts[0] if len(parts) == 1 else list(islice(merge(*parts, reverse=True), limit))
+
+async def newest_rows(
+    tweets: RowSource, authors: Sequence[int], limit: int, max_id: int = 0, since_id: int = 0
+) -> list[bytes]:
+    """The newest packed entries of any number of authors, newest first; fewer are all there are."""
+    parts = [
+        await _newest_rows(tweets, authors[start : start + MAX_AUTHORS], limit, max_id, since_id)
+        for start in range(0, len(authors), MAX_AUTHORS)
+    ]
+    return parts[0] if len(parts) == 1 else list(islice(merge(*parts, reverse=True), limit))
+
+
+async def _newest_rows(
+    tweets: RowSource, authors: Sequence[int], limit: int, max_id: int, since_id: int
+) -> list[bytes]:
+    found: list[bytes] = []
+    while len(found) < limit:
+        wanted = min(limit - len(found), MAX_ROWS)
+        page = domain.split(await tweets.recent_by_authors(authors, wanted, max_id, since_id))
+        found += page
+        if len(page) < wanted:
+            break
+        max_id = domain.tweet_id_of(page[-1]) - 1
+    return found
+
+
+def pack_ids(ids: Sequence[int]) -> bytes:
+    """Ids joined as 8 big-endian bytes each."""
+    return struct.pack(f">{len(ids)}q", *ids)
 
 
 def unpack_ids(packed: bytes) -> tuple[int, ...]:
     """Ids that were joined as 8 big-endian bytes each."""
     return struct.unpack(f">{len(packed) // 8}q", packed)
-
-
-def _chunks(authors: list[int]) -> list[list[int]]:
-    return [authors[start : start + MAX_AUTHORS] for start in range(0, len(authors), MAX_AUTHORS)]

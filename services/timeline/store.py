@@ -1,24 +1,26 @@
-"""Home lists in Redis: windows of many at once, and the steps by which one is built.
+"""Lists of entries in Redis: windows of many at once, and the steps by which one is built.
 
-A list may be dropped at any moment: whoever reads next builds it again.
+Two kinds, alike but for their key: a user's home list, and the ring of an author whom followers
+pull. A list may be dropped at any moment: whoever reads next builds it again.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import NewType, Protocol, cast
 
 from redis.asyncio.client import Pipeline as Transaction
 from redis.exceptions import WatchError
 
+from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import Redis
 
 from .cache import ShortCache
-from .domain import LIST_LENGTH, is_building, settled
+from .domain import is_building, settled
 from .pipeline import Pipeline
 
-KEEP_SECONDS = 30 * 24 * 3600
-"""A list lives this long after its user's last read."""
-REFRESH_SECONDS = 3600
-"""A process renews that life for one user at most this often."""
+Kind = NewType("Kind", str)
+HOME, RING = Kind("home"), Kind("author")
+REFRESH_SECONDS = 30
+"""A process renews a list's life at most this often; half of the shortest life a policy may set."""
 MAX_REFRESHED = 400_000
 ABANDONED_SECONDS = 60
 """A list whose builder has gone disappears."""
@@ -26,79 +28,170 @@ CONTESTED_TRIES = 50
 WHOLE = -1
 
 
-def key_of(user_id: int) -> str:
-    """The Redis key of a user's home list; the braces keep it in the user's cluster slot."""
-    return f"home:{{{user_id}}}"
+class ListPolicy(Protocol):
+    """What of the fan-out policy concerns lists and rings."""
+
+    @property
+    def list_length(self) -> int:
+        """Entries of a list."""
+
+    @property
+    def active_seconds(self) -> int:
+        """How long a list lives after it was last read."""
+
+    @property
+    def pulled(self) -> frozenset[int]:
+        """Authors whose rings are merged; the same object until it changes."""
 
 
-class HomeLists:
-    """The lists. Every method raises redis' errors."""
+class PolicySource(Protocol):
+    """The policy in force; it may be another one at the next look."""
 
-    def __init__(self, client: Redis, pipeline: Pipeline) -> None:
+    @property
+    def current(self) -> ListPolicy:
+        """The policy."""
+
+
+def key_of(owner_id: int, kind: Kind = HOME) -> str:
+    """The Redis key of a list; the braces keep it in its owner's cluster slot."""
+    return f"{kind}:{{{owner_id}}}"
+
+
+class Lists:
+    """The lists of one kind. Every method raises redis' errors."""
+
+    def __init__(
+        self,
+        client: Redis,
+        pipeline: Pipeline,
+        policy: PolicySource,
+        kind: Kind = HOME,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
         self._client = client
         self._pipeline = pipeline
+        self._policy = policy
+        self._kind = kind
+        self._clock_ms = clock_ms
         self._refreshed: ShortCache[int, bool] = ShortCache(REFRESH_SECONDS, MAX_REFRESHED)
 
+    @property
+    def length(self) -> int:
+        """Entries that a list is cut to."""
+        return self._policy.current.list_length
+
     async def windows(self, wanted: Sequence[tuple[int, int]]) -> Sequence[list[bytes]]:
-        """The leftmost entries of each of these (user, count); empty where there is no list."""
-        commands = [_lrange(user_id, count) for user_id, count in wanted]
-        users = [user_id for user_id, _ in wanted]
-        fresh = self._refreshed.get_many(users)
-        stale = {user for user, known in zip(users, fresh, strict=True) if not known}
-        commands.extend(_expire(user_id) for user_id in stale)
+        """The leftmost entries of each of these (owner, count); empty where there is no list."""
+        commands = [self._lrange(owner_id, count) for owner_id, count in wanted]
+        owners = [owner_id for owner_id, _ in wanted]
+        fresh = self._refreshed.get_many(owners)
+        stale = {owner for owner, known in zip(owners, fresh, strict=True) if not known}
+        if stale:
+            moment = b"%d" % self._expiry()
+            commands.extend(_pack(b"EXPIREAT", self._key(owner), moment) for owner in stale)
         replies = await self._pipeline.execute(b"".join(commands), len(commands))
         self._refreshed.put_many(dict.fromkeys(stale, True))
         return replies[: len(wanted)]
 
-    async def whole(self, user_id: int) -> list[bytes]:
+    async def whole(self, owner_id: int) -> list[bytes]:
         """All entries of one list."""
-        return (await self.windows([(user_id, WHOLE)]))[0]
+        return (await self.windows([(owner_id, WHOLE)]))[0]
 
-    async def drop(self, user_ids: Iterable[int]) -> None:
+    async def existing(self, owner_ids: Sequence[int]) -> list[int]:
+        """Those of these owners who have a list; unlike reading it this does not keep it alive."""
+        commands = [_pack(b"EXISTS", self._key(owner_id)) for owner_id in owner_ids]
+        found = await self._pipeline.execute(b"".join(commands), len(commands))
+        return [owner_id for owner_id, there in zip(owner_ids, found, strict=True) if there]
+
+    async def drop(self, owner_ids: Iterable[int]) -> None:
         """Forget these lists."""
-        commands = [_pack(b"UNLINK", key_of(user_id).encode()) for user_id in user_ids]
+        commands = [_pack(b"UNLINK", self._key(owner_id)) for owner_id in owner_ids]
         await self._pipeline.execute(b"".join(commands), len(commands))
 
-    async def begin(self, user_id: int, marker: bytes, abandoned: bytes | None) -> bool:
+    async def begin(self, owner_id: int, marker: bytes, abandoned: bytes | None) -> bool:
         """Make a list of nothing but the builder's marker, from when on deliveries land.
 
         Only where there is no list, or one that ends with the marker of an `abandoned` build.
         """
-        key = key_of(user_id)
+        key = key_of(owner_id, self._kind)
         async with self._client.pipeline() as transaction:
             await transaction.watch(key)
             last = await transaction.lindex(key, -1)
             if last is not None and last != abandoned:
                 return False
-            return await _replace(transaction, key, [marker], ABANDONED_SECONDS)
+            soon = wall_clock_ms() // 1000 + ABANDONED_SECONDS
+            return await _replace(transaction, key, [marker], soon)
 
-    async def finish(self, user_id: int, marker: bytes, entries: Sequence[bytes]) -> bool:
+    async def finish(self, owner_id: int, marker: bytes, entries: Sequence[bytes]) -> bool:
         """Put the older part in the marker's place; False when the marker has gone meanwhile."""
-        key = key_of(user_id)
-        for _ in range(CONTESTED_TRIES):
+
+        def complete(delivered: list[bytes]) -> list[bytes] | None:
+            if delivered[-1] != marker:
+                return None
+            return [*delivered[:-1], *entries][: self.length]
+
+        return await self._change(owner_id, complete, CONTESTED_TRIES, renew=True)
+
+    async def settle(self, owner_id: int) -> None:
+        """Sort a list in place, so that a window of it proves its order again."""
+        await self.rewrite(owner_id, lambda entries: settled(entries, self.length), tries=1)
+
+    async def rewrite(
+        self,
+        owner_id: int,
+        change: Callable[[list[bytes]], list[bytes]],
+        *,
+        tries: int = CONTESTED_TRIES,
+    ) -> bool:
+        """Put in a list's place what `change` makes of it; an empty one is dropped.
+
+        It lives no longer for that: only reading keeps a list alive.
+
+        False when there is no list, when it is being built (its builder knows nothing of the
+        change), or when others wrote to it at each of the tries.
+        """
+        return await self._change(
+            owner_id,
+            lambda entries: None if is_building(entries[-1]) else change(entries),
+            tries,
+            renew=False,
+        )
+
+    async def _change(
+        self,
+        owner_id: int,
+        change: Callable[[list[bytes]], list[bytes] | None],
+        tries: int,
+        *,
+        renew: bool,
+    ) -> bool:
+        key, expiry = key_of(owner_id, self._kind), self._expiry() if renew else None
+        for _ in range(tries):
             async with self._client.pipeline() as transaction:
                 await transaction.watch(key)
-                delivered = await transaction.lrange(key, 0, -1)
-                if delivered[-1:] != [marker]:
+                entries = cast("list[bytes]", await transaction.lrange(key, 0, -1))
+                changed = change(entries) if entries else None
+                if changed is None:
                     return False
-                complete = [*delivered[:-1], *entries][:LIST_LENGTH]
-                if await _replace(transaction, key, complete, KEEP_SECONDS):
+                if await _replace(transaction, key, changed, expiry):
                     return True
         return False
 
-    async def settle(self, user_id: int) -> None:
-        """Sort a list in place, so that a window of it proves its order again."""
-        key = key_of(user_id)
-        async with self._client.pipeline() as transaction:
-            await transaction.watch(key)
-            entries = cast("list[bytes]", await transaction.lrange(key, 0, -1))
-            if entries and not is_building(entries[-1]):
-                await _replace(transaction, key, settled(entries), KEEP_SECONDS)
+    def _key(self, owner_id: int) -> bytes:
+        return key_of(owner_id, self._kind).encode()
+
+    def _lrange(self, owner_id: int, count: int) -> bytes:
+        last = b"-1" if count == WHOLE else b"%d" % (count - 1)
+        return _pack(b"LRANGE", self._key(owner_id), b"0", last)
+
+    def _expiry(self) -> int:
+        """When a list that is read now is given up, in seconds since the epoch."""
+        return self._clock_ms() // 1000 + self._policy.current.active_seconds
 
 
-def push_head(user_id: int) -> bytes:
-    """Packed LPUSHX on a home list, up to the entry."""
-    key = key_of(user_id).encode()
+def push_head(owner_id: int, kind: Kind = HOME) -> bytes:
+    """Packed LPUSHX on a list, up to the entry."""
+    key = key_of(owner_id, kind).encode()
     return b"*3\r\n$6\r\nLPUSHX\r\n$%d\r\n%b\r\n" % (len(key), key)
 
 
@@ -107,34 +200,31 @@ def push_tail(entry: bytes) -> bytes:
     return b"$17\r\n%b\r\n" % entry
 
 
-def trim(user_id: int) -> bytes:
-    """Packed LTRIM of a home list to its length."""
-    return _pack(b"LTRIM", key_of(user_id).encode(), b"0", b"%d" % (LIST_LENGTH - 1))
+def trim(owner_id: int, length: int, kind: Kind = HOME) -> bytes:
+    """Packed LTRIM of a list to a length."""
+    return _pack(b"LTRIM", key_of(owner_id, kind).encode(), b"0", b"%d" % (length - 1))
 
 
 async def _replace(
-    transaction: Transaction, key: str, entries: Sequence[bytes | str], seconds: int
+    transaction: Transaction, key: str, entries: Sequence[bytes], expiry: int | None
 ) -> bool:
-    """Make the watched list this one; False when somebody touched it meanwhile."""
+    """Make the watched list this one, until `expiry` or (None) for as long as it was to live.
+
+    False when somebody touched it meanwhile.
+    """
     transaction.multi()  # type: ignore[no-untyped-call]
-    transaction.delete(key)
     if entries:
         transaction.rpush(key, *entries)
-        transaction.expire(key, seconds)
+        transaction.ltrim(key, -len(entries), -1)
+    else:
+        transaction.delete(key)
+    if entries and expiry is not None:
+        transaction.expireat(key, expiry)
     try:
         await transaction.execute()
     except WatchError:
         return False
     return True
-
-
-def _lrange(user_id: int, count: int) -> bytes:
-    last = b"-1" if count == WHOLE else b"%d" % (count - 1)
-    return _pack(b"LRANGE", key_of(user_id).encode(), b"0", last)
-
-
-def _expire(user_id: int) -> bytes:
-    return _pack(b"EXPIRE", key_of(user_id).encode(), b"%d" % KEEP_SECONDS)
 
 
 def _pack(*arguments: bytes) -> bytes:

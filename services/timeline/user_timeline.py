@@ -1,34 +1,143 @@
-"""A page of a user's own tweets, from Tweet's SQL, with the users who appear in it."""
+"""Pages of what one user wrote, and of what mentions one, from Tweet's SQL.
 
-from .domain import NOTHING_PROVEN, Span
-from .errors import UserNotFoundError
-from .home import Page
-from .hydrate import Hydrator, content_of
-from .sources import TweetSource
+The page's token is Tweet's own: it knows how far it looked, where a page may be short or empty.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
+from clients.tweet import author_id_of
+from services.chassis.visibility import VISIBLE, Subject, Visibility
+
+from .errors import UserNotFoundError, UserNotVisibleError
+from .hydrate import Content, Hydrator, content_of
+
+
+class TweetPage(Protocol):
+    """A page of one author's tweets."""
+
+    @property
+    def tweets(self) -> dict[int, bytes]:
+        """Serialized tweets by id, newest first."""
+
+    @property
+    def next_page_token(self) -> str:
+        """Empty at the end."""
+
+
+class TweetLists(Protocol):
+    """The Tweet service's lists; `clients.tweet.TweetClient` has them."""
+
+    async def list_user_tweets(
+        self,
+        user_id: int,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        since_id: int = 0,
+        max_id: int = 0,
+        include_replies: bool = True,
+        include_retweets: bool = True,
+        only_media: bool = False,
+    ) -> TweetPage:
+        """A page of one author's tweets; PAGE_TOKEN_INVALID."""
+
+    async def list_mentions(
+        self,
+        user_id: int,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        since_id: int = 0,
+        max_id: int = 0,
+    ) -> TweetPage:
+        """A page of the tweets that mention a user; PAGE_TOKEN_INVALID."""
+
+
+class Wanted(NamedTuple):
+    """Whose list, and which part of it."""
+
+    user_id: int
+    page_size: int
+    page_token: str
+    since_id: int
+    max_id: int
+
+
+class ListedPage(NamedTuple):
+    """Frames of tweets and users, and the token of the next page (empty at the end)."""
+
+    tweets: list[bytes]
+    users: list[bytes]
+    next_page_token: str
 
 
 class UserTimelines:
-    """Reads pages of user timelines."""
+    """Reads pages of user and mention timelines, as far as a viewer (0: nobody known) may see."""
 
-    def __init__(self, tweets: TweetSource, hydrator: Hydrator) -> None:
+    def __init__(self, tweets: TweetLists, hydrator: Hydrator, visibility: Visibility) -> None:
         self._tweets = tweets
         self._hydrator = hydrator
+        self._visibility = visibility
 
-    async def page(self, user_id: int, span: Span, *, replies: bool) -> Page:
-        """The newest part of a span; raises USER_NOT_FOUND."""
+    async def page(
+        self, viewer: int, wanted: Wanted, *, replies: bool, retweets: bool, only_media: bool
+    ) -> ListedPage:
+        """A page of a user's own tweets; raises USER_NOT_FOUND, USER_NOT_VISIBLE."""
+        owner = await self._owner(wanted.user_id)
+        await self._check_owner(viewer, wanted.user_id)
+        found = await self._tweets.list_user_tweets(
+            **wanted._asdict(),
+            include_replies=replies,
+            include_retweets=retweets,
+            only_media=only_media,
+        )
+        contents = [content_of(tweet) for tweet in found.tweets.values()]
+        retweeted = [Subject(c.original_user_id, wanted.user_id) for c in contents]
+        shown = await self._shown(
+            viewer,
+            Surface.SURFACE_USER_TIMELINE,
+            [(c, s) for c, s in zip(contents, retweeted, strict=True) if s.author_user_id],
+        )
+        contents = [c for c in contents if not c.original_user_id or c in shown]
+        others = dict.fromkeys(c.original_user_id for c in contents if c.original_user_id)
+        others.pop(wanted.user_id, None)
+        users = [owner, *await self._hydrator.users(others)] if contents else []
+        return ListedPage([c.frame for c in contents], users, found.next_page_token)
+
+    async def mentions(self, viewer: int, wanted: Wanted) -> ListedPage:
+        """A page of the tweets that mention a user; raises USER_NOT_FOUND."""
+        await self._owner(wanted.user_id)
+        found = await self._tweets.list_mentions(**wanted._asdict())
+        authors = {content_of(t): Subject(author_id_of(t)) for t in found.tweets.values()}
+        shown = await self._shown(viewer, Surface.SURFACE_CONVERSATION, authors.items())
+        writers = dict.fromkeys(authors[content].author_user_id for content in shown)
+        users = await self._hydrator.users(writers) if shown else []
+        return ListedPage([content.frame for content in shown], users, found.next_page_token)
+
+    async def _owner(self, user_id: int) -> bytes:
         owner = await self._hydrator.users([user_id])
         if not owner:
             raise UserNotFoundError(user_id=user_id)
-        found = await self._tweets.list_user_tweets(
-            user_id,
-            page_size=span.limit,
-            since_id=span.after,
-            max_id=span.before - 1 if span.before < NOTHING_PROVEN else 0,
-            include_replies=replies,
-        )
-        contents = [content_of(tweet) for tweet in found.tweets.values()]
-        others = dict.fromkeys(c.original_user_id for c in contents if c.original_user_id)
-        others.pop(user_id, None)
-        users = owner + await self._hydrator.users(others) if contents else []
-        last = min(found.tweets) if found.next_page_token and found.tweets else 0
-        return Page([content.frame for content in contents], users, last)
+        return owner[0]
+
+    async def _check_owner(self, viewer: int, user_id: int) -> None:
+        subject = Subject(user_id)
+        rules = await self._visibility.rules(viewer, Surface.SURFACE_USER_TIMELINE, [subject])
+        rule = rules[subject]
+        if rule == VisibilityRule.VISIBILITY_RULE_AUTHOR_GONE:
+            raise UserNotFoundError(user_id=user_id)
+        if rule != VISIBLE:
+            name = VisibilityRule.Name(rule).removeprefix("VISIBILITY_RULE_")
+            raise UserNotVisibleError(user_id=user_id, rule=name)
+
+    async def _shown(
+        self, viewer: int, surface: Surface, tweets: Iterable[tuple[Content, Subject]]
+    ) -> dict[Content, None]:
+        """Those of some tweets that the viewer may see, in their order."""
+        judged = dict(tweets)
+        if not judged:
+            return {}
+        rules = await self._visibility.rules(viewer, surface, dict.fromkeys(judged.values()))
+        return {tweet: None for tweet, subject in judged.items() if rules[subject] == VISIBLE}

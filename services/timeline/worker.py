@@ -3,23 +3,29 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import structlog
 from redis.exceptions import RedisError
 
-from clients.events import EventConsumer
+from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
 from services.chassis.server import Runtime, Service
-from services.chassis.stores import open_redis
+from services.chassis.stores import migrate, open_pool, open_redis
 
+from .crossing import Crossings
 from .fanout import ANSWER_SECONDS, Fanout
+from .mend import Mender
 from .metrics import FanoutMetrics
 from .pipeline import Pipeline
-from .store import HomeLists
+from .policy.store import PolicyStore
+from .policy.watch import PolicyWatch
+from .store import RING, Lists
 
 GROUP = "fanout"
 RESTART_SECONDS = 1.0
+MIGRATIONS = Path(__file__).parent / "migrations"
 log = structlog.get_logger()
 
 
@@ -27,15 +33,27 @@ log = structlog.get_logger()
 async def compose(runtime: Runtime) -> AsyncIterator[Service]:
     """The worker with its subscriptions to Tweet's and Graph's logs."""
     settings = runtime.settings
-    async with (
-        open_redis(settings.redis_url) as redis,
-        TweetClient(settings.tweet_address) as tweets,
-        GraphClient(settings.graph_address) as graph,
-    ):
+    await migrate(settings.timeline_dsn, MIGRATIONS, chassis=False)
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        redis = await enter(open_redis(settings.redis_url))
+        tweets = await enter(TweetClient(settings.tweet_address))
+        graph = await enter(GraphClient(settings.graph_address))
+        pool = await enter(open_pool(settings.timeline_dsn, size=2, name="fanout"))
+        policies = await enter(PolicyWatch(PolicyStore(pool), runtime.registry))
+        metrics = FanoutMetrics(runtime.registry)
         pipeline = Pipeline(redis, seconds=ANSWER_SECONDS)
-        lists = HomeLists(redis, pipeline)
-        fanout = Fanout(lists, pipeline, graph, FanoutMetrics(runtime.registry))
-        tasks = [asyncio.create_task(_consume(peer, fanout, runtime)) for peer in (tweets, graph)]
+        lists, rings = Lists(redis, pipeline, policies), Lists(redis, pipeline, policies, RING)
+        mender = Mender(lists, tweets, graph, policies, metrics)
+        fanout = Fanout(lists, rings, pipeline, graph, policies, metrics)
+        crossings = Crossings(
+            PolicyStore(pool), policies, graph, mender, rings, metrics, runtime.instance
+        )
+        tasks = [
+            asyncio.create_task(_consume(tweets, fanout.handle, runtime)),
+            asyncio.create_task(_consume(graph, mender.handle, runtime)),
+            asyncio.create_task(crossings.run(runtime.draining)),
+        ]
         try:
             yield Service({}, {"redis": pipeline.ping})
         finally:
@@ -43,11 +61,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             await asyncio.wait(tasks)
 
 
-async def _consume(peer: TweetClient | GraphClient, fanout: Fanout, runtime: Runtime) -> None:
+async def _consume(peer: TweetClient | GraphClient, handler: Handler, runtime: Runtime) -> None:
     consumer = EventConsumer(peer, group=GROUP, member=runtime.instance, transient=(RedisError,))
     while not runtime.draining.is_set():
         try:
-            await consumer.run(fanout.handle, runtime.draining)
+            await consumer.run(handler, runtime.draining)
         except Exception:
             log.exception("consumer failed, starting it again", peer=peer.name)
             await asyncio.sleep(RESTART_SECONDS)

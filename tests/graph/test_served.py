@@ -60,13 +60,12 @@ async def test_the_whole_facade(client: GraphClient) -> None:
     assert [u.user_id async for u in client.followers(page_size=50)] == ids[::-1]
     assert [u.user_name async for u in client.following()] == ["u3"]
     assert await client.following_ids(ada.user_id) == struct.pack(">q", ids[3])
-    lists = await client.follower_ids([ada.user_id, ids[3], ids[4]])
-    assert lists[ada.user_id] == (struct.pack(">130q", *sorted(ids)), 130)
+    lists = await client.follower_pages(dict.fromkeys([ada.user_id, ids[3], ids[4]], 0))
+    assert lists[ada.user_id] == (struct.pack(">130q", *sorted(ids)), 130, 0)
     assert lists[ids[3]].follower_ids == struct.pack(">q", ada.user_id)
-    assert lists[ids[4]] == (b"", 0)
-    assert (await client.follower_ids([ada.user_id], maximum_followers_count=100)) == {
-        ada.user_id: (b"", 130)
-    }
+    assert lists[ids[4]] == (b"", 0, 0)
+    counted = await client.follower_pages({ada.user_id: 0}, maximum_followers_count=100)
+    assert counted == {ada.user_id: (b"", 130, 0)}
     await client.unfollow(ids[3])
     assert [u async for u in client.following()] == []
     await client.delete_session(session.session_id)
@@ -150,3 +149,25 @@ async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient)
             with pytest.raises(PeerError) as caught:
                 await method(getattr(pb, f"{name}Request")())
             assert caught.value.reason == "UNIMPLEMENTED"
+
+
+async def test_followers_come_page_by_page(client: GraphClient) -> None:
+    replies = client.import_users(stream([[f"u{n}" for n in range(30)]]))
+    ids = [i async for reply in replies for i in reply.user_ids]
+    pairs = b"".join(struct.pack(">qq", i, ids[0]) for i in ids[1:])
+    pairs += struct.pack(">qq", ids[0], ids[1])
+    assert [r.created_count async for r in client.import_follows(stream([pairs]))] == [30]
+    found: dict[int, list[int]] = {ids[0]: [], ids[1]: [], 77: []}
+    waiting, counts = dict.fromkeys(found, 0), {ids[0]: 29, ids[1]: 1, 77: 0}
+    while waiting:
+        pages = await client.follower_pages(waiting, limit=7)
+        assert pages.keys() == waiting.keys()
+        assert {user: page.followers_count for user, page in pages.items()} == {
+            user: counts[user] for user in waiting
+        }
+        for user, page in pages.items():
+            found[user] += struct.unpack(f">{len(page.follower_ids) // 8}q", page.follower_ids)
+        waiting = {u: p.next_after_user_id for u, p in pages.items() if p.next_after_user_id}
+    assert found == {ids[0]: sorted(ids[1:]), ids[1]: [ids[0]], 77: []}
+    counted = await client.follower_pages({ids[0]: 0}, limit=1, maximum_followers_count=1)
+    assert counted == {ids[0]: (b"", 29, 0)}

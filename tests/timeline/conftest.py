@@ -4,6 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.chassis.stores import Pool, migrate, open_pool
+from services.timeline.policy.store import PolicyStore
+from services.timeline.worker import MIGRATIONS
+
 from .rig import Rig, open_rig
 from .world import World
 
@@ -17,3 +21,15 @@ def world() -> World:
 async def rig(redis_url: str, world: World) -> AsyncIterator[Rig]:
     async with open_rig(redis_url, world) as rig:
         yield rig
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[Pool]:
+    await migrate(dsn, MIGRATIONS, chassis=False)
+    async with open_pool(dsn, size=4, name="policy") as pool:
+        yield pool
+
+
+@pytest.fixture
+def store(pool: Pool) -> PolicyStore:
+    return PolicyStore(pool)

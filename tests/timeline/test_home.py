@@ -149,23 +149,23 @@ async def test_a_delete_shows_when_the_cache_is_stale(rig: Rig, world: World) ->
 async def test_bounds_and_replies(rig: Rig, world: World) -> None:
     tweets = post_many(world, 60, random.Random(9))
     for tweet in tweets[::3]:
-        tweet.in_reply_to_tweet_id = 1
+        tweet.in_reply_to_tweet_id, tweet.in_reply_to_user_id = 1, tweet.user_id
     truth = world.truth(VIEWER)
     low, high = truth[50], truth[10]
     assert await rig.walk(VIEWER, [7], since_id=low) == truth[:50]
     assert await rig.walk(VIEWER, [7], max_id=high) == truth[10:]
     assert await rig.walk(VIEWER, [7], since_id=low, max_id=high) == truth[10:50]
     without = await rig.walk(VIEWER, [7], include_replies="none")
-    assert without == world.truth(VIEWER, replies=False)
+    assert without == world.truth(VIEWER, replies="none")
     assert len(without) == 40
 
 
 async def test_without_replies_past_the_list(rig: Rig, world: World) -> None:
     tweets = post_many(world, 1_500, random.Random(10))
     for tweet in tweets[::2]:
-        tweet.in_reply_to_tweet_id = 1
+        tweet.in_reply_to_tweet_id, tweet.in_reply_to_user_id = 1, tweet.user_id
     assert await rig.walk(VIEWER, [90], include_replies="none") == world.truth(
-        VIEWER, replies=False
+        VIEWER, replies="none"
     )
 
 

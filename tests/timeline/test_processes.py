@@ -14,10 +14,16 @@ CHECK = "/grpc.health.v1.Health/Check"
 
 
 @pytest.mark.parametrize("compose", [main.compose, worker.compose])
-async def test_a_process_starts_gets_healthy_and_ends(redis_url: str, compose: Compose) -> None:
+async def test_a_process_starts_gets_healthy_and_ends(
+    redis_url: str, dsn: str, compose: Compose
+) -> None:
     nowhere = "127.0.0.1:1"
     settings = Settings(
-        redis_url=redis_url, tweet_address=nowhere, graph_address=nowhere, log_level="error"
+        redis_url=redis_url,
+        timeline_dsn=dsn,
+        tweet_address=nowhere,
+        graph_address=nowhere,
+        log_level="error",
     )
     async with asyncio.timeout(10):
         async with open_server("timeline", compose, settings) as server:

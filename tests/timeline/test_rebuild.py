@@ -8,7 +8,7 @@ from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import open_redis
 from services.timeline import domain
 from services.timeline.domain import COMPLETE, SETTLED, building_marker
-from services.timeline.store import KEEP_SECONDS, key_of
+from services.timeline.store import key_of
 
 from .rig import Rig, open_rig
 from .world import World, followed
@@ -39,7 +39,8 @@ async def test_a_missing_list_is_built_and_kept(rig: Rig, world: World) -> None:
     entries = await rig.entries(VIEWER)
     assert [e[16] for e in entries] == [SETTLED] * 30 + [COMPLETE[16]]
     assert {len(e) for e in entries} == {17}
-    assert KEEP_SECONDS - 5 < await rig.redis.ttl(key_of(VIEWER)) <= KEEP_SECONDS
+    month = 30 * 86_400
+    assert month - 5 < await rig.redis.ttl(key_of(VIEWER)) <= month
     world.calls.clear()
     await rig.home(VIEWER, page_size=20)
     assert not world.calls["recent"]
@@ -151,7 +152,7 @@ async def test_follows_show_at_the_next_read(rig: Rig, world: World) -> None:
     other = world.post(30, at_ms=wall_clock_ms() - 90_000)
     assert other.tweet_id not in await rig.walk(VIEWER)
     world.follow(VIEWER, 30)
-    await rig.fanout.handle([followed(VIEWER, 30)])
+    await rig.tell(followed(VIEWER, 30))
     assert await rig.walk(VIEWER) == world.truth(VIEWER)
     assert other.tweet_id in world.truth(VIEWER)
 
@@ -164,9 +165,10 @@ async def test_a_follow_in_the_middle_of_a_build_counts(rig: Rig, world: World) 
     await until_building(rig)
     await asyncio.sleep(0.07)  # the followees have been read, the rows not yet
     world.follow(VIEWER, 30)
-    await rig.fanout.handle([followed(VIEWER, 30)])
-    assert other.tweet_id in await reading
+    await rig.tell(followed(VIEWER, 30))
+    await reading  # whom the viewer followed when it began
     assert await rig.walk(VIEWER) == world.truth(VIEWER)
+    assert other.tweet_id in world.truth(VIEWER)
 
 
 async def test_rebuilding_by_hand(rig: Rig, world: World) -> None:
@@ -176,3 +178,28 @@ async def test_rebuilding_by_hand(rig: Rig, world: World) -> None:
     world.tweets.clear()
     assert await rig.builds.anew(VIEWER) == 0
     assert await rig.walk(VIEWER) == []
+
+
+async def test_who_has_not_read_for_31_days_has_no_list(rig: Rig, world: World) -> None:
+    """The clock says when the last read was: 31 days ago."""
+    posts(world, 30)
+    a_month_ago = wall_clock_ms() - 31 * 86_400_000
+    async with open_rig(rig.url, world) as there:
+        await there.walk(VIEWER)
+        assert await rig.redis.exists(key_of(VIEWER))
+    async with open_rig(rig.url, world, clock_ms=lambda: a_month_ago) as then:
+        await then.home(VIEWER)
+    assert not await rig.redis.exists(key_of(VIEWER))
+    missed = world.post(AUTHOR)
+    await rig.deliver(missed)
+    assert not await rig.redis.exists(key_of(VIEWER))
+    assert rig.metric("aviary_timeline_inactive_deliveries_total") > 0
+    assert await rig.walk(VIEWER, [7]) == world.truth(VIEWER)
+    assert await rig.redis.exists(key_of(VIEWER))
+
+
+async def test_the_active_window_is_the_policys(rig: Rig, world: World) -> None:
+    posts(world, 3)
+    rig.policy.change(active_seconds=60)
+    await rig.walk(VIEWER)
+    assert 50 < await rig.redis.ttl(key_of(VIEWER)) <= 60

@@ -16,7 +16,6 @@ from services.chassis.errors import (
     ActingForOtherUserError,
     InvalidFieldError,
     NegativePageSizeError,
-    NotImplementedYetError,
     PageTokenError,
     ServiceError,
     UnauthenticatedError,
@@ -75,7 +74,6 @@ async def test_me_and_nothing_and_the_own_id_are_the_caller(rig: Rig) -> None:
         ({"since_id": -1}, InvalidFieldError),
         ({"max_id": -1}, InvalidFieldError),
         ({"ranking": "best"}, InvalidFieldError),
-        ({"ranking": "top"}, NotImplementedYetError),
     ],
 )
 async def test_bad_requests(rig: Rig, fields: dict[str, Any], error: type[ServiceError]) -> None:

@@ -3,17 +3,27 @@
 import asyncio
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aviary.events.v1.event_pb2 import Event
 from aviary.events.v1.payload_pb2 import TweetCreated, UserFollowed, UserUnfollowed
+from aviary.graph.v1 import visibility_pb2 as pb
+from aviary.graph.v1.graph_service_pb2 import ViewerRules
 from aviary.graph.v1.user_pb2 import User
+from aviary.graph.v1.visibility_pb2 import (
+    SURFACE_HOME_TIMELINE,
+    VisibilityRule,
+    VisibilitySubject,
+    VisibilityVerdict,
+)
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import frame, tag_of
+from services.chassis.paging import decode_page_token, encode_page_token
 from services.chassis.snowflake import id_at, wall_clock_ms
 from services.timeline import domain
 from services.timeline.fanout import flags_of
+from services.timeline.sources import MAX_ROWS
 
 
 class Page(NamedTuple):
@@ -24,6 +34,7 @@ class Page(NamedTuple):
 class Followers(NamedTuple):
     follower_ids: bytes
     followers_count: int
+    next_after_user_id: int
 
 
 class World:
@@ -33,6 +44,14 @@ class World:
         self.tweets: dict[int, Tweet] = {}
         self.users: set[int] = set()
         self.follows: set[tuple[int, int]] = set()
+        self.hidden: set[tuple[int, int]] = set()
+        """(viewer, author): blocked either way, or muted."""
+        self.blocks: set[tuple[int, int]] = set()
+        """(who blocks, whom); add both directions to `hidden`, too."""
+        self.no_retweets: set[tuple[int, int]] = set()
+        self.protected: set[int] = set()
+        self.surfaces: set[int] = set()
+        """On which visibility was asked about."""
         self.calls: Counter[str] = Counter()
         self.pause = 0.0
         self._made = 0
@@ -53,19 +72,31 @@ class World:
         self.tweets[tweet_id] = tweet
         return tweet
 
-    def truth(self, user_id: int, *, since: int = 0, replies: bool = True) -> list[int]:
+    def truth(self, viewer: int, *, since: int = 0, replies: str = "following") -> list[int]:
         """The ids of a user's whole home timeline."""
-        authors = {user_id} | {target for user, target in self.follows if user == user_id}
         return sorted(
             (
                 tweet.tweet_id
                 for tweet in self.tweets.values()
-                if tweet.user_id in authors
-                and tweet.tweet_id > since
-                and (replies or not tweet.in_reply_to_tweet_id)
+                if tweet.tweet_id > since and self._belongs(tweet, viewer, replies)
             ),
             reverse=True,
         )
+
+    def _belongs(self, tweet: Tweet, viewer: int, replies: str) -> bool:
+        followed = {target for user, target in self.follows if user == viewer}
+        author, original = tweet.user_id, tweet.retweeted_status.user_id
+        if author not in followed | {viewer}:
+            return False
+        if {(viewer, author), (viewer, original)} & self.hidden:
+            return False
+        if original:
+            closed = original in self.protected and original not in followed | {viewer}
+            if closed or (viewer, author) in self.no_retweets:
+                return False
+        if not tweet.in_reply_to_user_id or replies == "all":
+            return True
+        return replies == "following" and tweet.in_reply_to_user_id in followed | {viewer, author}
 
     async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:
         await self._called("batch_get")
@@ -86,7 +117,7 @@ class World:
             ),
             reverse=True,
         )
-        return b"".join(rows[:limit])
+        return b"".join(rows[: min(limit, MAX_ROWS)])
 
     async def list_user_tweets(
         self,
@@ -97,49 +128,142 @@ class World:
         since_id: int = 0,
         max_id: int = 0,
         include_replies: bool = True,
+        include_retweets: bool = True,
+        only_media: bool = False,
     ) -> Page:
         await self._called("list")
-        assert not page_token
-        ids = sorted(
-            (
-                tweet.tweet_id
-                for tweet in self.tweets.values()
-                if tweet.user_id == user_id
-                and tweet.tweet_id > since_id
-                and (not max_id or tweet.tweet_id <= max_id)
-                and (include_replies or not tweet.in_reply_to_tweet_id)
-            ),
+        kinds = (include_replies, include_retweets, only_media)
+        ids = [
+            tweet.tweet_id
+            for tweet in self.tweets.values()
+            if tweet.user_id == user_id
+            and (include_replies or not tweet.in_reply_to_tweet_id)
+            and (include_retweets or not tweet.HasField("retweeted_status"))
+            and (not only_media or tweet.media)
+        ]
+        call = ("user_tweets", user_id, since_id, max_id, *kinds)
+        return self._page(ids, page_size, page_token, call)
+
+    async def list_mentions(
+        self,
+        user_id: int,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        since_id: int = 0,
+        max_id: int = 0,
+    ) -> Page:
+        await self._called("mentions")
+        ids = [
+            tweet.tweet_id
+            for tweet in self.tweets.values()
+            if any(mention.user_id == user_id for mention in tweet.entities.user_mentions)
+        ]
+        return self._page(ids, page_size, page_token, ("mentions", user_id, since_id, max_id))
+
+    def _page(self, ids: list[int], size: int, token: str, call: tuple[Any, ...]) -> Page:
+        since_id, max_id = call[2:4]
+        (before,) = decode_page_token(token, *call) or (domain.NOTHING_PROVEN,)
+        found = sorted(
+            (i for i in ids if since_id < i < before and (not max_id or i <= max_id)),
             reverse=True,
         )
-        shown = {i: self.tweets[i].SerializeToString() for i in ids[:page_size]}
-        return Page(shown, "more" if len(ids) > page_size else "")
+        shown = {i: self.tweets[i].SerializeToString() for i in found[:size]}
+        more = encode_page_token(found[size - 1 : size], *call) if len(found) > size else ""
+        return Page(shown, more)
 
     async def batch_get_users_raw(
         self, user_ids: Iterable[int], *, field: int = 1
     ) -> dict[int, bytes]:
         await self._called("users")
         return {
-            i: frame(tag_of(field), User(user_id=i, user_name=f"u{i}").SerializeToString())
+            i: frame(
+                tag_of(field),
+                User(
+                    user_id=i, user_name=f"u{i}", protected=i in self.protected
+                ).SerializeToString(),
+            )
             for i in user_ids
             if i in self.users
         }
 
+    async def viewer_rules(
+        self, user_ids: Iterable[int], *, surface: int, mutual: bool = False
+    ) -> dict[int, ViewerRules]:
+        await self._called("rules")
+        assert surface == SURFACE_HOME_TIMELINE
+        return {viewer: self._rules(viewer) for viewer in user_ids}
+
+    async def check_visibility(
+        self, viewer_user_id: int, surface: int, subjects: Sequence[VisibilitySubject]
+    ) -> list[VisibilityVerdict]:
+        """What Graph's engine says; who blocks whom is in `blocks`."""
+        await self._called("visibility")
+        self.surfaces.add(surface)
+        rules = [self._rule_of(viewer_user_id, surface, subject) for subject in subjects]
+        return [VisibilityVerdict(visible=not rule, rule=rule) for rule in rules]
+
+    def _rule_of(self, viewer: int, surface: int, subject: VisibilitySubject) -> VisibilityRule:
+        followed = {target for user, target in self.follows if user == viewer}
+        retweeter, answered = subject.retweeter_user_id, subject.in_reply_to_user_id
+        for author in {subject.author_user_id, retweeter} - {0, viewer}:
+            if (author, viewer) in self.blocks:
+                return pb.VISIBILITY_RULE_BLOCKED_BY_AUTHOR
+            if (viewer, author) in self.blocks:
+                return pb.VISIBILITY_RULE_AUTHOR_BLOCKED
+            if (viewer, author) in self.hidden and surface != pb.SURFACE_USER_TIMELINE:
+                return pb.VISIBILITY_RULE_AUTHOR_MUTED
+            if author in self.protected and author not in followed:
+                return pb.VISIBILITY_RULE_AUTHOR_PROTECTED
+        if surface != SURFACE_HOME_TIMELINE:
+            return pb.VISIBILITY_RULE_UNSPECIFIED
+        if retweeter and (viewer, retweeter) in self.no_retweets:
+            return pb.VISIBILITY_RULE_RETWEETS_HIDDEN
+        if answered and answered not in followed | {viewer, subject.author_user_id}:
+            return pb.VISIBILITY_RULE_REPLY_TO_STRANGER
+        return pb.VISIBILITY_RULE_UNSPECIFIED
+
+    def _rules(self, viewer: int) -> ViewerRules:
+        followed = {target for user, target in self.follows if user == viewer}
+        return ViewerRules(
+            user_id=viewer,
+            following_ids=packed(followed),
+            hidden_ids=packed(author for user, author in self.hidden if user == viewer),
+            hidden_retweeter_ids=packed(
+                author for user, author in self.no_retweets if user == viewer
+            ),
+            mutual_ids=packed(target for target in followed if (target, viewer) in self.follows),
+        )
+
     async def following_ids(self, user_id: int) -> bytes:
         await self._called("following")
-        ids = sorted(target for user, target in self.follows if user == user_id)
-        return struct.pack(f">{len(ids)}q", *ids)
+        return packed(target for user, target in self.follows if user == user_id)
 
-    async def follower_ids(self, user_ids: Iterable[int]) -> dict[int, Followers]:
+    async def follower_pages(
+        self, after: Mapping[int, int], *, limit: int = 0, maximum_followers_count: int = 0
+    ) -> dict[int, Followers]:
         await self._called("followers")
         found = {}
-        for target in user_ids:
-            ids = sorted(user for user, followed in self.follows if followed == target)
-            found[target] = Followers(struct.pack(f">{len(ids)}q", *ids), len(ids))
+        for target, behind in after.items():
+            everybody = [user for user, followed in self.follows if followed == target]
+            ids = sorted(user for user in everybody if user > behind)
+            if maximum_followers_count and len(everybody) > maximum_followers_count:
+                found[target] = Followers(b"", len(everybody), 0)
+                continue
+            page = ids[: limit or len(ids)]
+            last = page[-1] if len(page) < len(ids) else 0
+            found[target] = Followers(packed(page), len(everybody), last)
         return found
 
     async def _called(self, name: str) -> None:
         self.calls[name] += 1
         await asyncio.sleep(self.pause)
+
+
+def packed(user_ids: Iterable[int]) -> bytes:
+    """Ids as Graph answers them."""
+    ids = sorted(user_ids)
+    return struct.pack(f">{len(ids)}q", *ids)
 
 
 def created(*tweets: Tweet) -> list[Event]:

@@ -1,0 +1,1 @@
+"""The live home timeline: each replica follows the logs and tells its open streams."""

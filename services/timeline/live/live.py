@@ -1,0 +1,131 @@
+"""The live part of a replica, opened as one: both feeds, the hub, and its streams."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from clients.channel import Peer
+from clients.tail import EventTail, Position
+from services.chassis.call import Call
+from services.chassis.errors import UnavailableError
+
+from ..home import HomeTimelines
+from ..hydrate import Hydrator
+from ..relations import RelationsCache
+from .errors import DrainingError
+from .feed import RelationsFeed, TweetFeed
+from .history import KEEP_SECONDS, History
+from .hub import Hub
+from .metrics import LiveMetrics
+from .rendering import Renderer
+from .streams import Stream
+
+START_SECONDS = 5.0
+"""How long a stream waits at a replica that has just begun to read the log."""
+RESTART_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+class LiveTimelines:
+    """Opens streams of home timelines."""
+
+    def __init__(
+        self,
+        relations: RelationsCache,
+        history: History,
+        hub: Hub,
+        feed: TweetFeed,
+        renderer: Renderer,
+        metrics: LiveMetrics,
+    ) -> None:
+        self._relations = relations
+        self._history = history
+        self._hub = hub
+        self._feed = feed
+        self._renderer = renderer
+        self._metrics = metrics
+        self._draining = False
+
+    async def stream(
+        self, user_id: int, cursor: str, page_token: str, call: Call
+    ) -> AsyncGenerator[bytes, None]:
+        """Pieces of `text/event-stream`, each of whole blocks.
+
+        `cursor` is an event's id, or empty for from now on. One that cannot be gone on from, too
+        old or no cursor at all, gives a `gap` event with `page_token`: a browser that were refused
+        would never come back. Raises QUOTA_EXCEEDED, and UNAVAILABLE while the log is not read.
+        """
+        if self._draining:
+            raise DrainingError(resource="this replica")
+        if not await self._feed.reached(Position(0, 0), START_SECONDS):
+            raise UnavailableError(resource="the log of tweets")
+        outlet = self._hub.admit(user_id)
+        try:
+            stream = Stream(
+                outlet, self._relations, self._history, self._hub, self._feed, self._renderer,
+                self._metrics, call, page_token,
+            )  # fmt: skip
+            async with contextlib.aclosing(stream.pieces(cursor)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._hub.leave(outlet)
+
+    async def drain(self, draining: asyncio.Event) -> None:
+        """When the replica is about to go, end all streams: their clients resume elsewhere."""
+        await draining.wait()
+        self._draining = True
+        self._hub.end_all(DrainingError(resource="this replica"), "draining")
+
+
+@contextlib.asynccontextmanager
+async def open_live(
+    *,
+    tweets: Peer,
+    graph: Peer,
+    relations: RelationsCache,
+    hydrator: Hydrator,
+    home: HomeTimelines,
+    draining: asyncio.Event,
+    registry: CollectorRegistry,
+    history: History | None = None,
+) -> AsyncIterator[LiveTimelines]:
+    """Follow both logs; `relations` is told what changes as long as this is entered."""
+    metrics = LiveMetrics(registry)
+    history = History() if history is None else history
+    hub = Hub(relations, metrics)
+    follow_graph = EventTail(graph)
+    follow_tweets = EventTail(tweets, history_seconds=KEEP_SECONDS)
+    feed = TweetFeed(follow_tweets, history, hub, hydrator, metrics)
+    live = LiveTimelines(
+        relations, history, hub, feed, Renderer(hydrator, home, history, metrics), metrics
+    )
+    changes = RelationsFeed(follow_graph, (relations, hub))
+    tasks = [
+        asyncio.create_task(_again(changes.run, follow_graph)),
+        asyncio.create_task(_again(feed.run, follow_tweets)),
+        asyncio.create_task(_again(hub.refresh)),
+        asyncio.create_task(_again(hub.sweep)),
+        asyncio.create_task(live.drain(draining)),
+    ]
+    try:
+        yield live
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _again(run: Callable[[], Awaitable[None]], tail: EventTail | None = None) -> None:
+    """Run for ever; after a failure from anew, because what was being told may be half told."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("live feed failed, starting it again")
+        if tail is not None:
+            tail.position = None
+        await asyncio.sleep(RESTART_SECONDS)

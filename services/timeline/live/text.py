@@ -1,0 +1,67 @@
+"""`text/event-stream`: how the events of a stream are written, and its cursors.
+
+A cursor is a position in Tweet's log, `xid.seq`, the same at every replica; clients hand it back as
+it is. Every block carries one, also a comment that keeps the connection alive: a client that has
+been told of nothing for long resumes from where it was told so.
+"""
+
+import json
+import re
+
+from google.protobuf import json_format
+from google.rpc import status_pb2
+
+from clients.tail import Position
+from services.chassis.status import Failure
+
+CONTENT_TYPE = "text/event-stream"
+RETRY_MS = 1_000
+"""After this time a browser connects again."""
+_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+
+
+def cursor_of(position: Position) -> bytes:
+    """The text of a position."""
+    return b"%d.%d" % position
+
+
+def position_of(text: str) -> Position | None:
+    """The position that a cursor names; None for a text that is none."""
+    found = _CURSOR.fullmatch(text)
+    return Position(int(found[1]), int(found[2])) if found else None
+
+
+def opening(position: Position) -> bytes:
+    """The first block: no event, but a cursor and how soon to come back."""
+    return b"retry: %d\nid: %b\n\n" % (RETRY_MS, cursor_of(position))
+
+
+def keep_alive(position: Position) -> bytes:
+    """A comment, and how far the stream is."""
+    return b": keep-alive\nid: %b\n\n" % cursor_of(position)
+
+
+def event(kind: bytes, data: bytes, position: Position) -> bytes:
+    """One event; `data` is JSON in one line."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor_of(position), kind, data)
+
+
+def deletion(tweet_id: int, position: Position) -> bytes:
+    """The event of a tweet that is gone."""
+    return event(b"delete", b'{"tweet_id":"%d"}' % tweet_id, position)
+
+
+def gap(page_token: str, position: Position) -> bytes:
+    """The event of a cursor from which the stream cannot go on."""
+    return event(b"gap", b'{"page_token":"%b"}' % page_token.encode(), position)
+
+
+def ending(failure: Failure) -> bytes:
+    """The last event of a stream that the server ends: the status as REST errors show it.
+
+    It has no cursor: the client goes on from the last one it has.
+    """
+    status = json_format.MessageToDict(
+        status_pb2.Status.FromString(failure.details), preserving_proto_field_name=True
+    )
+    return b"event: error\ndata: %b\n\n" % json.dumps(status, separators=(",", ":")).encode()

@@ -1,0 +1,1 @@
+"""The fan-out policy: who is pushed and who is pulled, changed online and watched everywhere."""
