@@ -51,6 +51,17 @@ class World:
             async for _ in graph.import_follows(batches()):
                 pass
 
+    async def act(
+        self, user_id: int, verb: str, path: str, body: Any = None, *, operator: bool = False
+    ) -> dict[str, Any]:
+        """Any call over REST, which must succeed."""
+        claims = {"scopes": ("operator",)} if operator else {}
+        headers = {"authorization": f"Bearer {self.token(user_id, **claims)}"}
+        reply = await self.api.request(verb, path, json=body, headers=headers)
+        assert reply.status_code == 200, reply.text
+        answer: dict[str, Any] = reply.json()
+        return answer
+
     async def post(self, user_id: int, status: str, **fields: Any) -> dict[str, Any]:
         """Post over REST."""
         body = {"user_id": str(user_id), "status": status, **fields}
