@@ -36,8 +36,8 @@ lint: setup ## Check style, types and the contract
 	@$(BIN)/mypy
 	@$(BIN)/python protos/generate.py --lint
 
-bench: setup ## Measure, and print each figure beside its limit
-	@$(BIN)/python -m tests.bench
+bench: setup ## Measure, and print each figure beside its limit; ARGS="--quick", "--help"
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 lock: ## Renew constraints.txt from pyproject.toml's ranges
 	$(PYTHON) -m venv $(VENV)/lock

@@ -1,32 +1,37 @@
-"""What is measured: each figure as a coroutine that runs for a while and gives a rate."""
+"""What is measured, and the rounds in which figures that are compared take turns."""
 
-import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
-from aviary.timeline.v1 import timeline_service_pb2 as timeline_pb
-from aviary.tweet.v1 import tweet_service_pb2 as tweet_pb
-from tests.chassis.echo_contract import PACKAGE, Echo
+from rich.progress import Progress
 
-from .load import Load, grpc_rate, rest_rate
-from .world import TEXT, BenchWorld
+from .stats import paired_ratio, quantile, spread
 
-SCRIPT = Path(__file__).with_name("home.lua")
-READERS = 8
-"""Load processes of a gRPC read, each for another user."""
 Measure = Callable[[float], Awaitable[float]]
+Work = Callable[[], Awaitable[int]]
+
+
+async def at_once() -> None:
+    """Nothing has to settle."""
 
 
 @dataclass(slots=True)
 class Figure:
-    """One line of the table; `measure` runs for so many seconds and gives a rate per second."""
+    """One line of the table: a value (a rate, or what `unit` says) once a round.
+
+    `measure` runs for so many seconds. `settle` waits, unmeasured, until what was started has
+    ended, so that it does not slow whoever is next. `limits` are names of figures measured in the
+    same rounds.
+    """
 
     name: str
+    title: str
     unit: str
     measure: Measure
+    limits: tuple[str, ...] = ()
+    settle: Callable[[], Awaitable[None]] = at_once
     rounds: list[float] = field(default_factory=list)
 
     @property
@@ -35,61 +40,107 @@ class Figure:
 
     @property
     def spread(self) -> float:
-        """Half the range, relative to the median."""
-        return (max(self.rounds) - min(self.rounds)) / 2 / self.median
+        return spread(self.rounds)
 
 
-def constant(host: str, address: str) -> Figure:
-    """A reply of a few bytes: what the host itself costs, with our whole chassis."""
-    load = Load(address, f"/{PACKAGE}.EchoService/Unary", Echo(text="hi"), (0, 0, 0, 0))
-    return Figure(f"constant reply, {host} host", "replies/s", lambda s: grpc_rate(load, s))
+@dataclass(slots=True)
+class Latency:
+    """Milliseconds from when each call was due, whatever became of the calls before it."""
+
+    name: str
+    title: str
+    rate: float
+    """Calls a second that were due."""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, milliseconds: Sequence[float], **facts: float) -> None:
+        """Keep the quantiles of one round, and what else is known of it."""
+        parts = {"p50": 0.5, "p99": 0.99, "p99_9": 0.999}
+        found = {name: quantile(milliseconds, part) for name, part in parts.items()}
+        self.rounds.append({**found, "samples": float(len(milliseconds)), **facts})
+
+    def median(self, what: str) -> float:
+        """The median over the rounds of one of the quantiles or facts."""
+        return median(each[what] for each in self.rounds)
 
 
-def page_floor(host: str, address: str, size: int) -> Figure:
-    """A constant reply as large as a page of the home timeline: the floor of a read."""
-    load = Load(
-        address, f"/{PACKAGE}.EchoService/Unary", Echo(text="grow", count=size), (0, 0, 0, 0)
-    )
-    name = f"constant reply of {size / 1000:.1f} kB, {host} host"
-    return Figure(name, "replies/s", lambda s: grpc_rate(load, s))
+@dataclass(slots=True)
+class Curve:
+    """How a value grows: by x, a value a round."""
+
+    name: str
+    title: str
+    x_title: str
+    unit: str
+    points: dict[int, list[float]] = field(default_factory=dict)
+
+    def add(self, x: int, value: float) -> None:
+        """Keep one round's value."""
+        self.points.setdefault(x, []).append(value)
 
 
-def home_grpc(host: str, address: str, world: BenchWorld) -> Figure:
-    """A page of 20 tweets, hydrated, for several users at once."""
-    load = Load(
-        address,
-        "/aviary.timeline.v1.TimelineService/GetHomeTimeline",
-        timeline_pb.GetHomeTimelineRequest(page_size=20),
-        tuple(world.sample(READERS)),
-    )
-    return Figure(
-        f"home timeline of 20, gRPC, {host} host", "reads/s", lambda s: grpc_rate(load, s)
-    )
+@dataclass(slots=True)
+class Results:
+    """Everything that one run found."""
+
+    figures: list[Figure] = field(default_factory=list)
+    latencies: list[Latency] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+    def figure(self, name: str) -> Figure | None:
+        """A figure of this run."""
+        return next((each for each in self.figures if each.name == name), None)
+
+    def ratio(self, name: str, limit: str) -> float | None:
+        """A figure in terms of another one; None where one was not measured."""
+        mine, other = self.figure(name), self.figure(limit)
+        if mine is None or other is None or not all(other.rounds):
+            return None
+        if len(mine.rounds) != len(other.rounds):
+            return mine.median / other.median
+        return paired_ratio(mine.rounds, other.rounds)
 
 
-def home_rest(world: BenchWorld, tokens: Path) -> Figure:
-    """The same through the edge as JSON, for random users."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, how often, and what; handed to every stage."""
 
-    async def measure(seconds: float) -> float:
-        rate, _p99 = await rest_rate(world.mesh.edge_url, SCRIPT, seconds, [str(tokens)])
-        return rate
+    seconds: float
+    rounds: int
+    quick: bool
+    only: frozenset[str]
+    progress: Progress
 
-    return Figure("home timeline of 20, REST through the edge", "reads/s", measure)
+    @property
+    def warm_ups(self) -> int:
+        """Rounds that do not count; a quick run has none."""
+        return 0 if self.quick else 1
+
+    def wants(self, stage: str, *names: str) -> bool:
+        """Whether a stage, or one of these figures of it, was asked for."""
+        return not self.only or stage in self.only or any(name in self.only for name in names)
+
+    def chosen(self, stage: str, figures: Sequence[Figure]) -> list[Figure]:
+        """The figures that were asked for, and their limits."""
+        wanted = {each.name for each in figures if self.wants(stage, each.name)}
+        wanted |= {limit for each in figures if each.name in wanted for limit in each.limits}
+        return [each for each in figures if each.name in wanted]
+
+    async def take_turns(self, stage: str, figures: Sequence[Figure]) -> None:
+        """A warm-up of each figure, then rounds of all in turn."""
+        bar = self.progress.add_task(stage, total=len(figures) * (self.rounds + self.warm_ups))
+        for number in range(-self.warm_ups, self.rounds):
+            for figure in figures:
+                value = await figure.measure(self.seconds)
+                if number >= 0:
+                    figure.rounds.append(value)
+                await figure.settle()
+                self.progress.advance(bar)
+        self.progress.remove_task(bar)
 
 
-def posts_grpc(world: BenchWorld) -> Figure:
-    """Durable posts: tweet, idempotency check and event, fsync on; fan-out runs beside it."""
-    load = Load(
-        world.mesh.address("tweet"),
-        "/aviary.tweet.v1.TweetService/CreateTweet",
-        tweet_pb.CreateTweetRequest(status=TEXT),
-        tuple(random.Random(5).sample(list(world.user_ids), 4)),
-    )
-    return Figure("post, gRPC, envoy host", "posts/s", lambda s: grpc_rate(load, s))
-
-
-def timed(name: str, unit: str, work: Callable[[], Awaitable[int]]) -> Figure:
-    """A figure of our own code: repeats `work`, which says how much it did, for a while."""
+def repeated(work: Work) -> Measure:
+    """Repeats work of our own process, which says how much it did, for a while."""
 
     async def measure(seconds: float) -> float:
         started = time.perf_counter()
@@ -98,4 +149,4 @@ def timed(name: str, unit: str, work: Callable[[], Awaitable[int]]) -> Figure:
             done += await work()
         return done / (time.perf_counter() - started)
 
-    return Figure(name, unit, measure)
+    return measure

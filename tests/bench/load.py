@@ -1,35 +1,70 @@
-"""Load from outside Python: h2load for gRPC, wrk for REST.
+"""Load from outside Python: h2load for gRPC, wrk for REST, both closed loops.
 
 A Python load generator would be the bottleneck. Both are Debian packages (nghttp2-client, wrk).
+Latency under a given rate is another matter: see `openloop`.
 """
 
 import asyncio
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 
-CONNECTIONS, STREAMS = 2, 16
-"""Of each h2load: enough in flight to keep a replica busy, few enough not to measure a queue."""
-WRK_CONNECTIONS = 32
+CALLS = Path(__file__).with_name("calls.lua")
+IN_FLIGHT = 128
+"""Calls that all h2load processes together keep under way: enough to keep a replica busy."""
+WARM_UP = "300ms"
+WRK_CONNECTIONS = 64
 
 
 class ToolMissingError(RuntimeError):
     """A load generator is not installed."""
 
 
+class LoadError(RuntimeError):
+    """A load generator saw errors: what it measured is not the figure."""
+
+
+class RestCall(NamedTuple):
+    """One HTTP call; `token` and `body` (JSON) may be empty."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One kind of gRPC call: where, what, and on whose behalf (a load process for each user)."""
+    """One kind of gRPC call: where, which methods in turn, with what, in whose name.
+
+    h2load sends the same headers with each call: so there is a process for each set of them. It
+    does not read gRPC's status either, which is why the mean size of the replies is checked:
+    `reply_bytes` is what they have at least (an error has none).
+    """
 
     address: str
-    method: str
+    methods: Sequence[str]
     request: Message
-    user_ids: Sequence[int] = (0,)
+    reply_bytes: int
+    callers: Sequence[Sequence[str]] = ((),)
+    """Headers (`name: value`) of each process."""
+
+
+def as_user(user_id: int) -> tuple[str]:
+    """The header by which a service knows its caller, where no edge is in between."""
+    return (f"x-aviary-user-id: {user_id}",)
+
+
+def bearing(token: str) -> tuple[str]:
+    """The header by which the edge knows its caller."""
+    return (f"authorization: Bearer {token}",)
 
 
 def check_tools() -> None:
@@ -40,49 +75,57 @@ def check_tools() -> None:
         raise ToolMissingError(f"make bench needs: apt-get install {' '.join(missing)}")
 
 
+def write_calls(file: Path, calls: Sequence[RestCall]) -> Path:
+    """A file of calls as `calls.lua` and `openloop` read it."""
+    file.write_text("".join("\t".join(call) + "\n" for call in calls))
+    return file
+
+
 async def grpc_rate(load: Load, seconds: float) -> float:
-    """Successful calls per second over all users' load processes; an error is an exception."""
+    """Successful calls per second over all load processes; an error is an exception."""
     raw = load.request.SerializeToString()
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "body"
         body.write_bytes(b"\0" + len(raw).to_bytes(4, "big") + raw)
         outputs = await asyncio.gather(
-            *(_h2load(load, body, user_id, seconds) for user_id in load.user_ids)
+            *(_h2load(load, body, caller, seconds) for caller in load.callers)
         )
-    return sum(_h2load_rate(output) for output in outputs)
+    return sum(_h2load_rate(output, load.reply_bytes) for output in outputs)
 
 
 async def rest_rate(
-    url: str, script: Path, seconds: float, arguments: Sequence[str] = ()
-) -> tuple[float, float]:
-    """Requests per second through the edge and the p99 in milliseconds, by a wrk script."""
+    url: str, calls: Path, seconds: float, connections: int = WRK_CONNECTIONS
+) -> float:
+    """Answered calls per second, drawn at random from a file; an error is an exception."""
     output = await _run(
-        "wrk", "-t", "1", "-c", str(WRK_CONNECTIONS), "-d", f"{max(1, round(seconds))}s",
-        "--latency", "-s", str(script), url, "--", *arguments,
+        "wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s",
+        "-s", str(CALLS), url, "--", str(calls), str(secrets.randbelow(1 << 30)),
     )  # fmt: skip
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise RuntimeError(f"wrk saw errors:\n{output}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
-    assert rate is not None
-    assert p99 is not None
-    return float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
+    if "Non-2xx" in output or "Socket errors" in output or rate is None or not float(rate[1]):
+        raise LoadError(f"wrk saw errors:\n{output}")
+    return float(rate[1])
 
 
-async def _h2load(load: Load, body: Path, user_id: int, seconds: float) -> str:
+async def _h2load(load: Load, body: Path, caller: Sequence[str], seconds: float) -> str:
+    headers = ("content-type: application/grpc", "te: trailers", *caller)
+    streams = max(1, IN_FLIGHT // len(load.callers))
     return await _run(
-        "h2load", "-t", "1", "-c", str(CONNECTIONS), "-m", str(STREAMS),
-        "-D", str(max(1, round(seconds))), "--warm-up-time", "1", "-d", str(body),
-        "-H", "content-type: application/grpc", "-H", "te: trailers",
-        "-H", f"x-aviary-user-id: {user_id}", f"http://{load.address}{load.method}",
+        "h2load", "-t", "1", "-c", "1", "-m", str(streams),
+        "-D", f"{max(200, round(seconds * 1000))}ms", "--warm-up-time", WARM_UP, "-d", str(body),
+        *(part for header in headers for part in ("-H", header)),
+        *(f"http://{load.address}{method}" for method in load.methods),
     )  # fmt: skip
 
 
-def _h2load_rate(output: str) -> float:
+def _h2load_rate(output: str, reply_bytes: int) -> float:
     done = re.search(r"requests: .*?(\d+) succeeded, (\d+) failed, (\d+) errored", output)
     rate = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", output)
-    if done is None or rate is None or int(done[2]) or int(done[3]) or not int(done[1]):
-        raise RuntimeError(f"h2load saw errors:\n{output}")
+    data = re.search(r"\((\d+)\) data", output)
+    if done is None or rate is None or data is None or int(done[2]) or int(done[3]):
+        raise LoadError(f"h2load saw errors:\n{output}")
+    if not int(done[1]) or int(data[1]) / int(done[1]) < reply_bytes:
+        raise LoadError(f"the replies had less than {reply_bytes} bytes on average:\n{output}")
     return float(rate[1])
 
 
@@ -90,8 +133,13 @@ async def _run(*command: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     text = output.decode()
     if process.returncode:
-        raise RuntimeError(f"{command[0]} failed:\n{text}")
+        raise LoadError(f"{command[0]} failed:\n{text}")
     return text
