@@ -22,6 +22,8 @@ from .events import FIRST_BACKOFF, LAST_BACKOFF, Event
 MAX_BATCH = 500
 POSITION_LOST = {"EVENTS_PRUNED", "INVALID_ARGUMENT"}
 """Reasons to start anew: the log does not know, or no longer holds, what follows the position."""
+SILENCE_SECONDS = 5.0
+"""Whoever was told nothing for so long, not even that there was nothing, is not current."""
 _PATH = "/aviary.events.v1.EventService/Tail"
 log = structlog.get_logger()
 
@@ -57,9 +59,16 @@ class EventTail:
         self._tail = peer.server_stream(_PATH, pb.TailResponse)
         self.position: Position | None = None
         """The position reached; None before the first stretch."""
-        self.current = False
-        """Whether the log is being read and its end was reached: what is not known is some
-        milliseconds old at most."""
+        self._caught_up = False
+        self._heard_at = 0.0
+
+    @property
+    def current(self) -> bool:
+        """Whether the log is being read, and to its end.
+
+        What is not known then is some milliseconds old, or where the service hangs, a few seconds.
+        """
+        return self._caught_up and time.monotonic() - self._heard_at < SILENCE_SECONDS
 
     async def stretches(self) -> AsyncGenerator[Stretch, None]:
         """Stretches without end; reconnects by itself, without repeating or skipping."""
@@ -75,7 +84,7 @@ class EventTail:
                 if error.reason in POSITION_LOST:
                     self.position = None
             finally:
-                self.current = False
+                self._caught_up = False
             await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             backoff = min(2 * backoff, LAST_BACKOFF)
 
@@ -83,8 +92,9 @@ class EventTail:
         continuous = self.position is not None
         async with contextlib.aclosing(self._tail(self._request())) as replies:
             async for reply in replies:
+                self._heard_at = time.monotonic()
                 self.position = Position(reply.position.xid, reply.position.seq)
-                self.current = len(reply.events) < self._max_batch
+                self._caught_up = len(reply.events) < self._max_batch
                 yield Stretch(reply.events, self.position, continuous)
                 continuous = True
 

@@ -25,6 +25,22 @@ class ShortCache(Generic[Key, Value]):
         self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
 
+    def bound(self, seconds: float) -> None:
+        """From now on give nothing out that was put in longer ago than this."""
+        if seconds != 2 * self._turn_seconds:
+            self._turn_seconds = seconds / 2
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old, self._turned = {}, {}, self._clock()
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Forget these."""
+        for key in keys:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+
     def get_many(self, keys: Iterable[Key]) -> list[Value | None]:
         """The values of these keys in their order, None where there is none (or a false one)."""
         self._expire()

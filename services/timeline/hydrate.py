@@ -14,7 +14,9 @@ from .present import TWEET, USERS_FIELD
 from .sources import GraphSource, TweetSource
 
 FRESH_SECONDS = 3.0
-"""How long content is kept: a delete must show within 5 s."""
+"""How long content is kept by itself: a delete must show within 5 s."""
+WATCHED_SECONDS = 60.0
+"""How long, while the log that would tell of a change is being followed."""
 MAX_TWEETS, MAX_USERS = 100_000, 100_000
 _IN_REPLY_TO_USER_ID, _RETWEETED_STATUS = b"\x40", b"\x5a"
 
@@ -37,7 +39,11 @@ Value = TypeVar("Value")
 
 
 class Shelf(Generic[Value]):
-    """Values by id from a peer: kept for seconds, and one load at a time for all who ask."""
+    """Values by id from a peer: kept for seconds, and one load at a time for all who ask.
+
+    Who follows the peer's log says what is to be forgotten and, by `bound`, for how long the rest
+    may be kept.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,22 @@ class Shelf(Generic[Value]):
         self._batcher: Batcher[list[int], dict[int, Value]] = Batcher(
             name, self._load_batch, max_batch=64, max_waiting=5_000
         )
+        self._loading: set[int] = set()
+
+    def forget(self, keys: Iterable[int]) -> None:
+        """Load these again when they are next asked for: they have changed."""
+        keys = list(keys)
+        self._cache.forget(keys)
+        self._loading.difference_update(keys)
+
+    def forget_all(self) -> None:
+        """Load everything again: changes may have been missed."""
+        self._cache.clear()
+        self._loading.clear()
+
+    def bound(self, seconds: float) -> None:
+        """Keep nothing longer than this."""
+        self._cache.bound(seconds)
 
     async def get_many(self, ids: Sequence[int]) -> list[Value | None]:
         """The values of these ids in their order, None where there is none."""
@@ -74,9 +96,13 @@ class Shelf(Generic[Value]):
         }
         wanted = [key for key in keys if key not in known]
         if wanted:
+            # What is forgotten while this is under way may have been read before it changed.
+            self._loading = set(wanted)
             loaded = await self._load(wanted)
-            self._cache.put_many(loaded)
             known.update(loaded)
+            if len(self._loading) < len(wanted):
+                loaded = {key: loaded[key] for key in self._loading & loaded.keys()}
+            self._cache.put_many(loaded)
         return [known] * len(asked)
 
 
@@ -88,16 +114,16 @@ class Hydrator:
     ) -> None:
         self._tweet_source = tweets
         self._graph = graph
-        self._tweets: Shelf[Content] = Shelf("tweets", self._load_tweets, MAX_TWEETS, seconds)
-        self._users: Shelf[bytes] = Shelf("users", self._load_users, MAX_USERS, seconds)
+        self.tweet_shelf: Shelf[Content] = Shelf("tweets", self._load_tweets, MAX_TWEETS, seconds)
+        self.user_shelf: Shelf[bytes] = Shelf("users", self._load_users, MAX_USERS, seconds)
 
     async def tweets(self, tweet_ids: Sequence[int]) -> list[Content | None]:
         """The tweets' content in this order."""
-        return await self._tweets.get_many(tweet_ids)
+        return await self.tweet_shelf.get_many(tweet_ids)
 
     async def users(self, user_ids: Iterable[int]) -> list[bytes]:
         """Frames of those of these users who exist."""
-        return [found for found in await self._users.get_many(list(user_ids)) if found]
+        return [found for found in await self.user_shelf.get_many(list(user_ids)) if found]
 
     async def matching(self, user_ids: Iterable[int], test: Callable[[User], bool]) -> set[int]:
         """Those of these users who exist and pass a test."""

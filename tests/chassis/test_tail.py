@@ -11,6 +11,7 @@ import pytest
 
 from aviary.events.v1 import event_pb2
 from aviary.events.v1 import event_service_pb2 as pb
+from clients import tail as tail_module
 from clients.channel import Peer
 from clients.errors import PeerError
 from clients.tail import EventTail, Position
@@ -266,3 +267,19 @@ async def test_draining_ends_a_tail(log: Log) -> None:
         log.server.drain()
         with pytest.raises(StopAsyncIteration):
             await anext(replies)
+
+
+async def test_silence_is_told_apart_from_not_being_told(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing happens a reader hears so, and is current; one that hears nothing is not."""
+    monkeypatch.setattr(tail_module, "SILENCE_SECONDS", 4.0)
+    reader = log.read()
+    await reader.until_current()
+    for _ in range(60):  # longer than that
+        await asyncio.sleep(0.1)
+        assert reader.tail.current
+    monkeypatch.setattr(tail_module, "SILENCE_SECONDS", 0.5)
+    async with asyncio.timeout(SECONDS):
+        while reader.tail.current:
+            await asyncio.sleep(0.05)

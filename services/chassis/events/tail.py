@@ -1,6 +1,7 @@
 """Reading the whole log in one order, without a group: for readers that keep their own place."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from ..stores import Pool
 from .log import PARTITIONS, RETENTION_DAYS, LoggedEvent, Position
 from .wake import Pace, Wake
 
-GATHER_SECONDS = 0.005
-"""Between reads while events keep coming: a tail costs at most 200 queries a second."""
+GATHER_SECONDS = 0.02
+"""Between reads while events keep coming: a tail costs at most 50 queries a second."""
+HEARTBEAT_SECONDS = 2.0
+"""After so long a reader is told that there was nothing."""
 
 _MOMENT_ROWS = 10_000
 """Rows recorded from a moment on among which the first of the log's order is looked for.
@@ -141,20 +144,21 @@ class Tail:
     ) -> AsyncGenerator[Stretch, None]:
         """What lies behind a position and what is added, until `stop`.
 
-        The first comes at once, the following ones when there are events. Raises EVENTS_PRUNED when
+        The first comes at once, the following ones when there are events, and empty ones while
+        there are none, so that a reader knows that the log is being read. Raises EVENTS_PRUNED when
         something behind the position is gone already.
         """
-        pace, told = Pace(self._wake, prompt=True), False
+        pace, told_at = Pace(self._wake, prompt=True), 0.0
         while not stop.is_set():
             pace.look()
             events = await self._log.read(position, limit)
-            if not told:
+            if not told_at:
                 # After the read: whatever is pruned later was in it, or was settled later.
                 await self._check_kept(position)
             if events:
                 position = Position(events[-1].xid, events[-1].seq)
-            if events or not told:
-                told = True
+            if events or time.monotonic() - told_at > HEARTBEAT_SECONDS:
+                told_at = time.monotonic()
                 yield Stretch(events, position)
             if not events:
                 await pace.rest()

@@ -41,10 +41,10 @@ _ACTOR: Mapping[str, Any] = {
 
 
 class Forgetful(Protocol):
-    """What remembers relations: `relations.RelationsCache` and `hub.Hub`."""
+    """What remembers users: `relations.RelationsCache`, `hub.Hub`, the hydrator's shelf."""
 
-    def forget(self, user_ids: Iterable[int]) -> None:
-        """The relations of these users have changed."""
+    def forget(self, user_ids: Iterable[int], /) -> None:
+        """These users, or their relations, have changed."""
 
     def forget_all(self) -> None:
         """Changes may have been missed."""
@@ -110,7 +110,9 @@ class TweetFeed:
         if not stretch.continuous:
             self._restart(stretch)
         records = [record for record in map(_record, stretch.events) if record is not None]
-        self._history.deleted.update(record.tweet_id for record in records if record.deleted)
+        deleted = [record.tweet_id for record in records if record.deleted]
+        self._history.deleted.update(deleted)
+        self._hydrator.tweet_shelf.forget(deleted)
         await self._prefetch(records)
         # From here on without a pause: a stream that attaches is told of all behind `position`.
         self._history.add(records, stretch.position)
@@ -123,6 +125,7 @@ class TweetFeed:
         self._told = asyncio.Event()
 
     def _restart(self, stretch: Stretch) -> None:
+        self._hydrator.tweet_shelf.forget_all()
         since = stretch.position
         if stretch.events:
             first = stretch.events[0].cursor
@@ -150,7 +153,7 @@ class TweetFeed:
 
 
 def changed_users(events: Sequence[Event]) -> set[int]:
-    """Users whose relations to others are not what they were before these events."""
+    """Users who, or whose relations to others, are not what they were before these events."""
     changed: set[int] = set()
     for event in events:
         if event.kind in _BOTH:
@@ -158,6 +161,8 @@ def changed_users(events: Sequence[Event]) -> set[int]:
             changed |= {payload.user_id, payload.target_user_id}
         elif event.kind in _ACTOR:
             changed.add(_ACTOR[event.kind].FromString(event.payload).user_id)
+        elif event.kind == "UserUpdated":
+            changed.add(payload_pb2.UserUpdated.FromString(event.payload).user.user_id)
     return changed
 
 

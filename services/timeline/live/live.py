@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,7 +14,7 @@ from services.chassis.call import Call
 from services.chassis.errors import UnavailableError
 
 from ..home import HomeTimelines
-from ..hydrate import Hydrator
+from ..hydrate import FRESH_SECONDS, WATCHED_SECONDS, Hydrator, Shelf
 from ..relations import RelationsCache
 from .errors import DrainingError
 from .feed import RelationsFeed, TweetFeed
@@ -26,6 +27,7 @@ from .streams import Stream
 START_SECONDS = 5.0
 """How long a stream waits at a replica that has just begun to read the log."""
 RESTART_SECONDS = 1.0
+WATCH_SECONDS = 0.5
 log = structlog.get_logger()
 
 
@@ -103,13 +105,15 @@ async def open_live(
     live = LiveTimelines(
         relations, history, hub, feed, Renderer(hydrator, home, history, metrics), metrics
     )
-    changes = RelationsFeed(follow_graph, (relations, hub))
+    changes = RelationsFeed(follow_graph, (relations, hub, hydrator.user_shelf))
     tasks = [
         asyncio.create_task(_again(changes.run, follow_graph)),
         asyncio.create_task(_again(feed.run, follow_tweets)),
         asyncio.create_task(_again(hub.refresh)),
         asyncio.create_task(_again(hub.sweep)),
         asyncio.create_task(live.drain(draining)),
+        asyncio.create_task(_watch(hydrator.tweet_shelf, follow_tweets)),
+        asyncio.create_task(_watch(hydrator.user_shelf, follow_graph)),
     ]
     try:
         yield live
@@ -117,6 +121,13 @@ async def open_live(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+async def _watch(shelf: Shelf[Any], tail: EventTail) -> None:
+    """Let content be kept for long only as long as its changes are told."""
+    while True:
+        shelf.bound(WATCHED_SECONDS if tail.current else FRESH_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _again(run: Callable[[], Awaitable[None]], tail: EventTail | None = None) -> None:
