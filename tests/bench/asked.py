@@ -1,4 +1,4 @@
-"""What issue 3 asks for, as data: each line names what must have been measured, and its bound."""
+"""The targets, as data: each line names what must have been measured, and its bound."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

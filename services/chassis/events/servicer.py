@@ -208,15 +208,15 @@ async def _prune(events: EventLog) -> None:
 
 
 def _message(event: LoggedEvent) -> event_pb2.Event:
-    created = Timestamp()
-    created.FromDatetime(event.create_time)
+    # Not `FromDatetime`, which takes a tenth of what sending an event costs.
+    seconds, microseconds = int(event.create_time.timestamp()), event.create_time.microsecond
     return event_pb2.Event(
         event_id=event.event_id,
         partition=event.partition,
         cursor=event_pb2.Cursor(xid=event.xid, seq=event.seq),
         kind=event.kind,
         payload=event.payload,
-        create_time=created,
+        create_time=Timestamp(seconds=seconds, nanos=microseconds * 1000),
         attempt=event.attempt,
     )
 

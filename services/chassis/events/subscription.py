@@ -11,6 +11,8 @@ from .log import EventLog, LoggedEvent, Position
 from .wake import Pace, Wake
 
 MAX_BATCH = 500
+DUE_SECONDS = 0.2
+"""How often to look for events that were set aside and are due again."""
 
 
 class Batch(NamedTuple):
@@ -35,6 +37,7 @@ class Subscription:
         self._held: dict[int, Lease] = {}
         self._positions: dict[int, Position] = {}
         self._renew_at = 0.0
+        self._due_at = 0.0
 
     async def batches(self, limit: int, stop: asyncio.Event) -> AsyncGenerator[Batch, None]:
         """Batches until `stop`; the first comes at once, empty ones tell of a changed share."""
@@ -48,7 +51,7 @@ class Subscription:
                 if events or told != list(self._held):
                     told = list(self._held)
                     yield Batch(events, told)
-                if not events:
+                if len(events) < limit:
                     await pace.rest()
         finally:
             await asyncio.shield(self._leases.release(self._group, self._member))
@@ -76,7 +79,8 @@ class Subscription:
         events = await self._log.read(self._positions, limit)
         for event in events:
             self._positions[event.partition] = Position(event.xid, event.seq)
-        if len(events) < limit:
+        if len(events) < limit and time.monotonic() > self._due_at:
+            self._due_at = time.monotonic() + DUE_SECONDS
             partitions = list(self._positions)
             events += await self._failures.due(self._group, partitions, limit - len(events))
         return events

@@ -13,8 +13,6 @@ from ..stores import Pool
 from .log import PARTITIONS, RETENTION_DAYS, LoggedEvent, Position
 from .wake import Pace, Wake
 
-GATHER_SECONDS = 0.02
-"""Between reads while events keep coming: a tail costs at most 50 queries a second."""
 HEARTBEAT_SECONDS = 2.0
 """After so long a reader is told that there was nothing."""
 
@@ -148,7 +146,7 @@ class Tail:
         there are none, so that a reader knows that the log is being read. Raises EVENTS_PRUNED when
         something behind the position is gone already.
         """
-        pace, told_at = Pace(self._wake, prompt=True), 0.0
+        pace, told_at = Pace(self._wake), 0.0
         while not stop.is_set():
             pace.look()
             events = await self._log.read(position, limit)
@@ -160,10 +158,8 @@ class Tail:
             if events or time.monotonic() - told_at > HEARTBEAT_SECONDS:
                 told_at = time.monotonic()
                 yield Stretch(events, position)
-            if not events:
+            if len(events) < limit:
                 await pace.rest()
-            elif len(events) < limit:
-                await asyncio.sleep(GATHER_SECONDS)
 
     async def _check_kept(self, position: Position) -> None:
         pruned, _ = await self._log.bounds()

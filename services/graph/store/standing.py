@@ -7,14 +7,24 @@ from services.chassis.stores import Connection
 from ..domain_follows import Follow, Pair, Standing
 from ..domain_settling import Settlement
 
+TURNS, BUCKETS = 0x67726166, 256
+"""Advisory locks are shared by users whose ids are alike in this: an import has more users than
+PostgreSQL has room for locks."""
 _BOTH_OF_PAIR = "USING unnest(%s::bigint[], %s::bigint[]) AS p(user_id, target_user_id)"
 
 
 async def lock_users(connection: Connection, user_ids: Collection[int]) -> dict[int, bool]:
     """Lock users in the order of their ids; those who exist, and whether each is protected.
 
-    Transactions that share a user take turns, and no two can wait for each other.
+    Transactions that share a user take turns, and no two can wait for each other. To be the first
+    in a transaction: the log orders events by transaction ids, and a transaction that had its id
+    before it waited for another one would tell its events before those that it waited for. A row
+    lock takes an id at once; an advisory lock does not, so the turn is taken by one of those.
     """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(%s, bucket) FROM unnest(%s::int[]) AS bucket",
+        (TURNS, sorted({user_id % BUCKETS for user_id in user_ids})),
+    )
     rows = await connection.execute(
         "SELECT user_id, protected FROM users WHERE user_id = ANY(%s)"
         " ORDER BY user_id FOR NO KEY UPDATE",
