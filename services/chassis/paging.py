@@ -8,6 +8,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -53,5 +54,6 @@ def decode_ranked_token(text: str, *call: object) -> tuple[tuple[int, ...], byte
     return tuple(token.position), token.ranking_snapshot
 
 
-def _fingerprint(call: Sequence[object]) -> bytes:
+@lru_cache(10_000)
+def _fingerprint(call: tuple[object, ...]) -> bytes:
     return hashlib.blake2b(repr(call).encode(), digest_size=8).digest()

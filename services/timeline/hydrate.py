@@ -15,7 +15,7 @@ from .sources import GraphSource, TweetSource
 
 FRESH_SECONDS = 3.0
 """How long content is kept by itself: a delete must show within 5 s."""
-WATCHED_SECONDS = 60.0
+WATCHED_SECONDS = 600.0
 """How long, while the log that would tell of a change is being followed."""
 MAX_TWEETS, MAX_USERS = 100_000, 100_000
 _IN_REPLY_TO_USER_ID, _RETWEETED_STATUS = b"\x40", b"\x5a"

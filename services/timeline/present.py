@@ -17,8 +17,8 @@ VIEWER = b"\x1a\x00"
 """Field 3, an empty message: the caller did nothing to these tweets."""
 
 
-MAX_FRAGMENTS = 50_000
-"""JSON texts kept of each kind, some 50 MB of tweets. They never age: the key is the content."""
+MAX_FRAGMENTS = 100_000
+"""JSON texts kept of each kind, some 100 MB of tweets. They never age: the key is the content."""
 _JSON_END = (
     b'],"viewer":{"favorited_tweet_ids":[],"retweeted_tweet_ids":[]},"next_page_token":"%b"}'
 )
