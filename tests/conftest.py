@@ -10,10 +10,16 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis.asyncio as redis
+from hypothesis import settings
 
 from services.local.mesh import Mesh
 from services.local.mesh import stores as run_stores
 
+# The same examples in every run: a build that turns red says that something changed. New ones are
+# looked for with HYPOTHESIS_PROFILE=explore.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 _numbers = itertools.count()
 
 
