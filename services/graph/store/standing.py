@@ -78,8 +78,10 @@ async def write_settlement(
             if follow.requested is requested and (follow.pair, requested) not in kept
         ]
         await _delete(connection, table, gone)
-    await _put_follows(connection, [follow for follow in after if not follow.requested])
-    await _put_requests(connection, [follow for follow in after if follow.requested])
+    made = [follow for follow in after if not follow.requested]
+    asked = [follow for follow in after if follow.requested]
+    await _put(connection, "follows", "follow_id", made)
+    await _put(connection, "follow_requests", "request_id", asked)
     if settlement.blocks:
         await _write_blocks(connection, settlement.blocks)
     await _count(connection, settlement.deltas)
@@ -94,33 +96,21 @@ async def _delete(connection: Connection, table: str, pairs: Sequence[Pair]) -> 
         )
 
 
-async def _put_follows(connection: Connection, follows: Sequence[Follow]) -> None:
+async def _put(
+    connection: Connection, table: str, id_column: str, follows: Sequence[Follow]
+) -> None:
+    """Insert or change rows of `follows` or `follow_requests`, which are alike but for one name."""
     if follows:
         await connection.execute(
-            """
-            INSERT INTO follows (user_id, target_user_id, follow_id, show_retweets, notify)
+            f"""
+            INSERT INTO {table} (user_id, target_user_id, {id_column}, show_retweets, notify)
             SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[],
               %s::boolean[])
             ON CONFLICT (user_id, target_user_id) DO UPDATE
-            SET follow_id = excluded.follow_id, show_retweets = excluded.show_retweets,
+            SET {id_column} = excluded.{id_column}, show_retweets = excluded.show_retweets,
                 notify = excluded.notify
-            """,
+            """,  # noqa: S608 - names from this code
             _columns(follow[:5] for follow in follows),
-        )
-
-
-async def _put_requests(connection: Connection, requests: Sequence[Follow]) -> None:
-    if requests:
-        await connection.execute(
-            """
-            INSERT INTO follow_requests (user_id, target_user_id, request_id, show_retweets, notify)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[],
-              %s::boolean[])
-            ON CONFLICT (user_id, target_user_id) DO UPDATE
-            SET request_id = excluded.request_id, show_retweets = excluded.show_retweets,
-                notify = excluded.notify
-            """,
-            _columns(follow[:5] for follow in requests),
         )
 
 
