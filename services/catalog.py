@@ -9,6 +9,8 @@ COMPOSITIONS = {
     "graph": "services.graph.main",
     "timeline": "services.timeline.main",
     "fanout": "services.timeline.worker",
+    "search": "services.search.main",
+    "notify": "services.notify.main",
 }
 WORKERS = {"fanout"}
 """What answers hardly any call: the plain host is enough."""

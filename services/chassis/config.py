@@ -69,6 +69,10 @@ class Settings:
     """gRPC address of the Graph service."""
     timeline_address: str = "127.0.0.1:8083"
     """gRPC address of the Timeline service."""
+    search_address: str = "127.0.0.1:8084"
+    """gRPC address of the Search service."""
+    notify_address: str = "127.0.0.1:8085"
+    """gRPC address of the Notify service."""
 
     edge_port: int = 8080
     """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""

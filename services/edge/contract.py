@@ -14,6 +14,8 @@ CLUSTERS = {
     "aviary.tweet.v1.TweetService": "tweet",
     "aviary.graph.v1.GraphService": "graph",
     "aviary.timeline.v1.TimelineService": "timeline",
+    "aviary.search.v1.SearchService": "search",
+    "aviary.notify.v1.NotifyService": "notify",
 }
 """Services that the edge leads to, and their clusters."""
 VERBS = ("get", "put", "post", "delete", "patch")

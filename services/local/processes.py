@@ -16,7 +16,9 @@ NEEDS = {
     "graph": ("postgres", "redis"),
     "timeline": ("postgres", "redis", "tweet", "graph"),
     "fanout": ("postgres", "redis", "tweet", "graph"),
-    "edge": ("tweet", "graph", "timeline"),
+    "search": ("redis", "tweet", "graph"),
+    "notify": ("postgres", "redis", "tweet", "graph"),
+    "edge": ("tweet", "graph", "timeline", "search", "notify"),
 }
 SERVICES = tuple(NEEDS)
 HEALTH_PATH = "healthz"

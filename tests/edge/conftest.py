@@ -92,8 +92,8 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def edge_settings(home: Path) -> Settings:
     """Settings with a port for everything; nothing listens there yet."""
-    edge, metrics, *services = free_ports(5, "127.0.0.1")
-    tweet, graph, timeline = (f"127.0.0.1:{port}" for port in services)
+    edge, metrics, *services = free_ports(2 + len(SERVICES), "127.0.0.1")
+    tweet, graph, timeline, search, notify = (f"127.0.0.1:{port}" for port in services)
     return replace(
         Settings(),
         home=home,
@@ -105,6 +105,8 @@ def edge_settings(home: Path) -> Settings:
         tweet_address=tweet,
         graph_address=graph,
         timeline_address=timeline,
+        search_address=search,
+        notify_address=notify,
     )
 
 

@@ -11,6 +11,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc import StatusCode
 
 from aviary.graph.v1 import graph_service_pb2
+from aviary.notify.v1 import notify_service_pb2
+from aviary.search.v1 import search_service_pb2
 from aviary.timeline.v1 import timeline_service_pb2
 from aviary.tweet.v1 import tweet_service_pb2
 from services.chassis.call import Call
@@ -22,6 +24,8 @@ SERVICES: dict[str, ServiceDescriptor] = {
     "tweet": tweet_service_pb2.DESCRIPTOR.services_by_name["TweetService"],
     "graph": graph_service_pb2.DESCRIPTOR.services_by_name["GraphService"],
     "timeline": timeline_service_pb2.DESCRIPTOR.services_by_name["TimelineService"],
+    "search": search_service_pb2.DESCRIPTOR.services_by_name["SearchService"],
+    "notify": notify_service_pb2.DESCRIPTOR.services_by_name["NotifyService"],
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.local.conftest import CommandLine, gone, tree
 
-NAMES = {"postgres", "redis", "tweet", "graph", "timeline", "fanout", "edge"}
+NAMES = {"postgres", "redis", "tweet", "graph", "timeline", "fanout", "search", "notify", "edge"}
 
 
 def status(aviary: CommandLine) -> dict[str, Any]:

@@ -195,4 +195,4 @@ def test_keys_are_made_once_and_rotation_keeps_the_old(settings: Settings) -> No
 
 
 def test_every_service_is_in_the_table() -> None:
-    assert set(SERVICES) == {"tweet", "graph", "timeline", "fanout", "edge"}
+    assert set(SERVICES) == {"tweet", "graph", "timeline", "fanout", "search", "notify", "edge"}

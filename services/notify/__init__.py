@@ -1,0 +1,1 @@
+"""The Notify service: inboxes, deliveries by push and mail, and direct messages."""

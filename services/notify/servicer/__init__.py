@@ -1,0 +1,1 @@
+"""`aviary.notify.v1.NotifyService`, a module for each part of it."""
