@@ -56,6 +56,8 @@ class Settings:
     """PostgreSQL of the Graph service."""
     timeline_dsn: str = ""
     """PostgreSQL of the Timeline service's fan-out policy."""
+    search_dsn: str = ""
+    """PostgreSQL of the Search service's trends: what they were, and what is hidden."""
     notify_dsn: str = ""
     """PostgreSQL of the Notify service."""
     redis_url: str = ""

@@ -14,6 +14,7 @@ STORES = {
     "tweet_dsn": ProbeKind.POSTGRES,
     "graph_dsn": ProbeKind.POSTGRES,
     "timeline_dsn": ProbeKind.POSTGRES,
+    "search_dsn": ProbeKind.POSTGRES,
     "notify_dsn": ProbeKind.POSTGRES,
     "redis_url": ProbeKind.REDIS,
 }

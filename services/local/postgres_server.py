@@ -24,7 +24,7 @@ from services.local.process import Process
 from services.local.supervisor import Supervisor
 
 USER = "aviary"
-DATABASES = ("tweet", "graph", "timeline", "notify")
+DATABASES = ("tweet", "graph", "timeline", "search", "notify")
 PARAMETERS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",

@@ -16,7 +16,7 @@ NEEDS = {
     "graph": ("postgres", "redis"),
     "timeline": ("postgres", "redis", "tweet", "graph"),
     "fanout": ("postgres", "redis", "tweet", "graph"),
-    "search": ("redis", "tweet", "graph"),
+    "search": ("postgres", "redis", "tweet", "graph"),
     "notify": ("postgres", "redis", "tweet", "graph"),
     "edge": ("tweet", "graph", "timeline", "search", "notify"),
 }
@@ -77,6 +77,7 @@ def _stores(settings: Settings, places: Folders) -> tuple[Settings, list[Process
             tweet_dsn=settings.tweet_dsn or postgres.dsn("tweet"),
             graph_dsn=settings.graph_dsn or postgres.dsn("graph"),
             timeline_dsn=settings.timeline_dsn or postgres.dsn("timeline"),
+            search_dsn=settings.search_dsn or postgres.dsn("search"),
             notify_dsn=settings.notify_dsn or postgres.dsn("notify"),
         )
     if not settings.redis_url:

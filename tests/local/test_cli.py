@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from services.local.processes import SERVICES
 from tests.local.conftest import CommandLine, gone, tree
 
-NAMES = {"postgres", "redis", "tweet", "graph", "timeline", "fanout", "search", "notify", "edge"}
+NAMES = {"postgres", "redis", *SERVICES}
 
 
 def status(aviary: CommandLine) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def test_up_prints_how_to_use_it_and_ctrl_c_leaves_nobody(aviary: CommandLine) -
     assert {row["name"] for row in found["processes"]} == NAMES
     assert {row["health"] for row in found["processes"]} == {"healthy"}
     assert found["host"] == "grpcio"
-    assert found["stores"].keys() == {"tweet", "graph", "timeline", "notify", "redis"}
+    assert found["stores"].keys() == {"tweet", "graph", "timeline", "search", "notify", "redis"}
     assert all(row["pid"] and row["rss"] for row in found["processes"])
     pids = tree(process.pid)
     os.killpg(process.pid, signal.SIGINT)

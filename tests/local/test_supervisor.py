@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from services.catalog import COMPOSITIONS
 from services.chassis.config import Settings
 from services.local import child, control, keys, ports
 from services.local.errors import (
@@ -195,4 +196,4 @@ def test_keys_are_made_once_and_rotation_keeps_the_old(settings: Settings) -> No
 
 
 def test_every_service_is_in_the_table() -> None:
-    assert set(SERVICES) == {"tweet", "graph", "timeline", "fanout", "search", "notify", "edge"}
+    assert set(SERVICES) == {*COMPOSITIONS, "edge"}

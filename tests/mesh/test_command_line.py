@@ -11,6 +11,8 @@ from pathlib import Path
 import jwt
 import pytest
 
+from services.local.processes import SERVICES
+
 from .command_line import aviary
 from .world import World
 
@@ -87,7 +89,7 @@ async def test_status_lists_everything(run: Run) -> None:
     assert ran.returncode == 0, ran.stdout
     status = json.loads(ran.stdout)
     names = {process["name"] for process in status["processes"]}
-    assert names == {"postgres", "redis", "tweet", "graph", "timeline", "fanout", "edge"}
+    assert names == {"postgres", "redis", *SERVICES}
     for process in status["processes"]:
         assert process["health"] == "healthy"
         assert process["pid"] > 0
