@@ -10,9 +10,10 @@ COMPOSITIONS = {
     "timeline": "services.timeline.main",
     "fanout": "services.timeline.worker",
     "search": "services.search.main",
+    "trends": "services.search.trends.worker",
     "notify": "services.notify.main",
 }
-WORKERS = {"fanout"}
+WORKERS = {"fanout", "trends"}
 """What answers hardly any call: the plain host is enough."""
 
 

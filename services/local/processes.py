@@ -17,6 +17,7 @@ NEEDS = {
     "timeline": ("postgres", "redis", "tweet", "graph"),
     "fanout": ("postgres", "redis", "tweet", "graph"),
     "search": ("postgres", "redis", "tweet", "graph"),
+    "trends": ("postgres", "redis", "tweet", "graph"),
     "notify": ("postgres", "redis", "tweet", "graph"),
     "edge": ("tweet", "graph", "timeline", "search", "notify"),
 }

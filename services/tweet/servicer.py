@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
+from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import FIRST
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError, PageTokenError
@@ -105,12 +106,15 @@ class TweetServicer:
         under way can leave it readable.
         """
         author_id, tweet_id = call.require_caller(), request.tweet_id
-        answered = await self._posts.answered_by(author_id, tweet_id)
-        if answered is None:
+        row = await self._posts.own(author_id, tweet_id)
+        if row is None:
             raise TweetNotFoundError(tweet_id=tweet_id)
         barred = await self._cache.bar(tweet_id)
         payload = payload_pb2.TweetDeleted(
-            tweet_id=tweet_id, user_id=author_id, in_reply_to_tweet_id=answered
+            tweet_id=tweet_id,
+            user_id=author_id,
+            in_reply_to_tweet_id=row.in_reply_to_tweet_id,
+            tweet=Tweet.FromString(self._messages.serialize(row)),
         ).SerializeToString()
         event = NewEvent(self._snowflakes.next(), author_id, "TweetDeleted", payload)
         if not await self._posts.delete(author_id, tweet_id, event):

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from aviary.events.v1 import payload_pb2
+from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.events.failures import Failures
 from services.chassis.events.leases import Leases
 from services.chassis.events.log import EventLog
@@ -27,7 +28,10 @@ async def test_a_delete_is_announced(tweets: Tweets) -> None:
     ((event_id, payload),) = rows
     assert event_id > made.tweet_id
     assert payload_pb2.TweetDeleted.FromString(payload) == payload_pb2.TweetDeleted(
-        tweet_id=made.tweet_id, user_id=ALICE, in_reply_to_tweet_id=target
+        tweet_id=made.tweet_id,
+        user_id=ALICE,
+        in_reply_to_tweet_id=target,
+        tweet=Tweet.FromString(made.SerializeToString()),
     )
 
 

@@ -13,6 +13,7 @@ from ..domain import TweetRow
 from .keys import claim_batch
 
 COLUMNS = ", ".join(TweetRow._fields)
+_OWN = f"SELECT {COLUMNS} FROM tweets WHERE author_id = %b AND tweet_id = %b"  # noqa: S608
 _TYPES = [
     *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
     *("float8", "float8", "float8", "float8", "smallint"),
@@ -103,15 +104,12 @@ class PostStore:
                 await insert(connection, posts)
             return stored
 
-    async def answered_by(self, author_id: int, tweet_id: int) -> int | None:
-        """The tweet that an author's tweet answers (0: none); None where there is no such tweet."""
+    async def own(self, author_id: int, tweet_id: int) -> TweetRow | None:
+        """An author's tweet, deleted or not; None where there is no such tweet."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT in_reply_to_tweet_id FROM tweets WHERE author_id = %s AND tweet_id = %s",
-                (author_id, tweet_id),
-            )
+            cursor = await connection.execute(_OWN, (author_id, tweet_id), binary=True)
             row = await cursor.fetchone()
-            return None if row is None else int(row[0])
+            return None if row is None else TweetRow(*row)
 
     async def delete(self, author_id: int, tweet_id: int, event: NewEvent) -> bool:
         """Delete an author's tweet and append the event; whether it was there."""

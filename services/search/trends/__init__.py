@@ -1,0 +1,1 @@
+"""Trends: terms of tweets and searches by different users, ranked against what is usual."""
