@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from services.chassis.shelf import FRESH_SECONDS as CONTENT_SECONDS
 from services.chassis.snowflake import wall_clock_ms
 from services.chassis.visibility import FRESH_SECONDS as VERDICT_SECONDS
 from services.chassis.visibility import Visibility
 
 from .explain import Explainer, Registry, VerdictSource
 from .home import HomeTimelines
-from .hydrate import FRESH_SECONDS as CONTENT_SECONDS
 from .hydrate import Hydrator
 from .metrics import ReadMetrics
 from .parents import Parents

@@ -13,9 +13,10 @@ from heapq import nlargest
 from itertools import chain
 from typing import NamedTuple
 
+from services.chassis.shelf import Shelf
+
 from . import domain
 from .domain import Entry, Slice, Span
-from .hydrate import Shelf
 from .rebuild import Builds
 from .store import Lists
 

@@ -10,10 +10,10 @@ from typing import NewType, Protocol, cast
 from redis.asyncio.client import Pipeline as Transaction
 from redis.exceptions import WatchError
 
+from services.chassis.short_cache import ShortCache
 from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import Redis
 
-from .cache import ShortCache
 from .domain import is_building, settled
 from .pipeline import Pipeline
 

@@ -12,9 +12,10 @@ from clients.channel import Peer
 from clients.tail import EventTail, Position
 from services.chassis.call import Call
 from services.chassis.errors import UnavailableError
+from services.chassis.shelf import FRESH_SECONDS, Shelf
 
 from ..home import HomeTimelines
-from ..hydrate import FRESH_SECONDS, WATCHED_SECONDS, Hydrator, Shelf
+from ..hydrate import WATCHED_SECONDS, Hydrator
 from ..relations import RelationsCache
 from .errors import DrainingError
 from .feed import RelationsFeed, TweetFeed

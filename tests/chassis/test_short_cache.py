@@ -2,7 +2,7 @@
 
 import random
 
-from services.timeline.cache import ShortCache
+from services.chassis.short_cache import ShortCache
 
 
 class Clock:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from services.timeline.cache import ShortCache
-from services.timeline.hydrate import Shelf
+from services.chassis.shelf import Shelf
+from services.chassis.short_cache import ShortCache
 
 
 class Peer:
