@@ -1,7 +1,16 @@
 """The Graph service as the other services and the command line see it."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import NamedTuple, TypeAlias
 
 from aviary.graph.v1 import graph_service_pb2 as pb
@@ -50,6 +59,7 @@ class GraphClient(RelationCalls):
         self._refresh = self.unary(f"{SERVICE}/RefreshSession", pb.RefreshSessionResponse)
         self._delete_session = self.unary(f"{SERVICE}/DeleteSession", pb.DeleteSessionResponse)
         self._resolve_dev_key = self.unary(f"{SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
+        self._scan = self.server_stream(f"{SERVICE}/ScanUsers", pb.ScanUsersResponse)
         self._import_users = self.bidi_stream(f"{SERVICE}/ImportUsers", pb.ImportUsersResponse)
         self._import_follows = self.bidi_stream(
             f"{SERVICE}/ImportFollows", pb.ImportFollowsResponse
@@ -173,6 +183,13 @@ class GraphClient(RelationCalls):
     async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
         """The application behind a key; PeerError DEV_KEY_INVALID."""
         return await self._resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=api_dev_key))
+
+    async def scan(self, after_user_id: int = 0) -> AsyncGenerator[list[User], None]:
+        """Every user with a greater id, by ascending id, a batch at a time."""
+        request = pb.ScanUsersRequest(after_user_id=after_user_id)
+        async with contextlib.aclosing(self._scan(request)) as replies:
+            async for reply in replies:
+                yield list(reply.users)
 
     async def import_users(
         self, batches: AsyncIterable[Sequence[str]]

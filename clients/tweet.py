@@ -1,7 +1,8 @@
 """The Tweet service as its peers see it. Tweets travel as bytes; who needs a field parses one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 
 from aviary.tweet.v1 import tweet_pb2
@@ -40,6 +41,7 @@ class TweetClient(Peer):
         self._list = self.unary(f"{_SERVICE}/ListUserTweets", bytes)
         self._mentions = self.unary(f"{_SERVICE}/ListMentions", bytes)
         self._recent = self.unary(f"{_SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
+        self._scan = self.server_stream(f"{_SERVICE}/ScanTweets", pb.ScanTweetsResponse)
         self._ingest = self.bidi_stream(f"{_SERVICE}/IngestTweets", pb.IngestTweetsResponse)
 
     async def create(self, request: pb.CreateTweetRequest) -> tweet_pb2.Tweet:
@@ -118,6 +120,13 @@ class TweetClient(Peer):
             user_ids=author_ids, limit=limit, since_id=since_id, max_id=max_id
         )
         return (await self._recent(request)).entries
+
+    async def scan(self, before_tweet_id: int = 0) -> AsyncGenerator[list[tweet_pb2.Tweet], None]:
+        """Every tweet with a smaller id (0: any), newest first, a batch at a time."""
+        request = pb.ScanTweetsRequest(before_tweet_id=before_tweet_id)
+        async with contextlib.aclosing(self._scan(request)) as replies:
+            async for reply in replies:
+                yield list(reply.tweets)
 
     async def ingest(
         self, batches: AsyncIterator[pb.IngestTweetsRequest]

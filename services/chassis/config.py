@@ -76,6 +76,13 @@ class Settings:
     notify_address: str = "127.0.0.1:8085"
     """gRPC address of the Notify service."""
 
+    search_shard: int = 0
+    """Which shard of the search index this process holds, from 0."""
+    search_shards: str = ""
+    """gRPC addresses of all shards, `;` between shards, `,` between replicas; empty: one shard."""
+    search_folder: Path | None = None
+    """Folder of this process's shard; by default `home`/search/shard-N."""
+
     edge_port: int = 8080
     """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""
     edge_concurrency: int = 1

@@ -1,29 +1,95 @@
 """Composition root of the Search service."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from clients.graph import GraphClient
+from clients.search import SearchClient
+from clients.tweet import TweetClient
+from services.chassis import stores
+from services.chassis.config import Settings
 from services.chassis.server import Runtime, Service
-from services.chassis.stores import check_pool, migrate, open_pool, open_redis
+from services.chassis.snowflake import wall_clock_ms
+from services.chassis.visibility import Visibility
 
-from .servicer import DESCRIPTOR, SearchServicer
+from .authors import Authors
+from .domain_shards import Part
+from .finding import Finder
+from .index.follower import Follower, FollowerMetrics, following
+from .index.shard_index import ShardIndex
+from .pages import Pages
+from .servicer.search import DESCRIPTOR, SearchServicer
+from .shards.addresses import addresses_of
+from .shards.replica import LocalReplica, RemoteReplica, Replica
+from .shards.scatter import Scatter
 from .trends.history import TrendHistory
 from .trends.reader import TrendReader
+from .trends.searches import counting_searches
 from .trends.store import TrendStore
+from .users.directory import UserDirectory, following_users
+from .users.found import UserPages
+from .users.suggestions import Suggestions, refreshing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @contextlib.asynccontextmanager
 async def compose(runtime: Runtime) -> AsyncIterator[Service]:
-    """The service with what trends need."""
-    settings = runtime.settings
-    await migrate(settings.search_dsn, MIGRATIONS, chassis=False)
-    async with (
-        open_pool(settings.search_dsn, size=2, name="search") as pool,
-        open_redis(settings.redis_url) as redis,
-    ):
-        servicer = SearchServicer(TrendReader(TrendStore(redis)), TrendHistory(pool))
-        yield Service({DESCRIPTOR: servicer}, {"postgres": partial(check_pool, pool)})
+    """The service with its shard, its peers and what trends need."""
+    settings, registry = runtime.settings, runtime.registry
+    await stores.migrate(settings.search_dsn, MIGRATIONS, chassis=False)
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        pool = await enter(stores.open_pool(settings.search_dsn, size=2, name="search"))
+        redis = await enter(stores.open_redis(settings.redis_url))
+        tweets = await enter(TweetClient(settings.tweet_address))
+        graph = await enter(GraphClient(settings.graph_address))
+        others = addresses_of(settings.search_shards)
+        part = Part(settings.search_shard, max(1, len(others)))
+        folder = settings.search_folder or settings.home / "search" / f"shard-{part.shard}"
+        index = stack.enter_context(contextlib.closing(ShardIndex(folder)))
+        follower = Follower(index, part, tweets, FollowerMetrics(registry))
+        await enter(following(follower))
+        local = LocalReplica(part.shard, index, follower)
+        scatter = Scatter(await _shards(stack, settings, others, local), registry)
+        store, visibility = TrendStore(redis), Visibility(graph.check_visibility)
+        directory = UserDirectory()
+        suggestions = Suggestions(directory, index, store, wall_clock_ms)
+        await enter(following_users(directory, graph))
+        await enter(refreshing(suggestions))
+        finder = Finder(scatter, Authors(graph.lookup))
+        servicer = SearchServicer(
+            finder=finder,
+            pages=Pages(finder, tweets, graph, visibility),
+            searches=await enter(counting_searches(store, wall_clock_ms)),
+            directory=directory,
+            user_pages=UserPages(graph, visibility),
+            suggestions=suggestions,
+            trends=TrendReader(store),
+            history=TrendHistory(pool),
+            scatter=scatter,
+            local=local,
+            shard=part.shard,
+        )
+        yield Service({DESCRIPTOR: servicer}, {"postgres": partial(stores.check_pool, pool)})
+
+
+async def _shards(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    others: Sequence[Sequence[str]],
+    local: LocalReplica,
+) -> list[list[Replica]]:
+    """Every shard's replicas; of its own shard this process asks itself first."""
+    if not others:
+        return [[local]]
+    shards: list[list[Replica]] = []
+    for number, addresses in enumerate(others):
+        replicas: list[Replica] = [
+            RemoteReplica(number, await stack.enter_async_context(SearchClient(address)))
+            for address in addresses
+        ]
+        shards.append([local] if number == settings.search_shard else replicas)
+    return shards

@@ -30,6 +30,7 @@ from .visibility import TweetVisibility
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["TweetService"]
 MAX_IDS = 100
 MAX_AUTHORS, MAX_ENTRIES = 10_000, 1_000
+SCAN_ROWS = 1_000
 
 
 class TweetServicer:
@@ -156,6 +157,13 @@ class TweetServicer:
             limit=min(request.limit or MAX_ENTRIES, MAX_ENTRIES),
         )
         return pb.ListRecentByAuthorsResponse(entries=entries)
+
+    async def scan_tweets(self, request: pb.ScanTweetsRequest, _call: Call) -> AsyncIterator[bytes]:
+        """Stream every tweet, newest first."""
+        before = request.before_tweet_id or ANY_ID
+        while rows := await self._reads.before(before, SCAN_ROWS):
+            yield frames(FIRST, [self._messages.serialize(row) for row in rows])
+            before = rows[-1].tweet_id
 
     async def _latest(self, author_id: int, count: int) -> bytes:
         found = await self._lists.of_author(author_id, Span(ANY_ID, 0, count), Kinds())

@@ -1,4 +1,4 @@
-"""Bulk imports: a batch in, an answer out, durable when answered."""
+"""Bulk imports: a batch in, an answer out, durable when answered; and everybody, streamed."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -12,9 +12,11 @@ from ..store.follow_writer import FollowWriter
 from ..store.users import PostgresUsers
 from .messages import Messages
 
+SCAN_ROWS = 1_000
+
 
 class ImportMethods:
-    """ImportUsers, ImportFollows."""
+    """ImportUsers, ImportFollows, and ScanUsers."""
 
     def __init__(
         self,
@@ -27,6 +29,15 @@ class ImportMethods:
         self._import_writer = writer
         self._import_messages = messages
         self._next_import_id = next_id
+
+    async def scan_users(
+        self, request: pb.ScanUsersRequest, _call: Call
+    ) -> AsyncIterator[pb.ScanUsersResponse]:
+        """Stream every user."""
+        after = request.after_user_id
+        while users := await self._imported_users.after(after, SCAN_ROWS):
+            yield pb.ScanUsersResponse(users=map(self._import_messages.user, users))
+            after = users[-1].user_id
 
     async def import_users(
         self, requests: AsyncIterator[pb.ImportUsersRequest], _call: Call

@@ -46,6 +46,15 @@ class PostgresUsers:
             )
             return [User(*row) for row in await rows.fetchall()]
 
+    async def after(self, user_id: int, limit: int) -> list[User]:
+        """Users with a greater id, by ascending id."""
+        async with self._pool.connection() as connection:
+            rows = await connection.execute(
+                f"SELECT {COLUMNS} FROM users WHERE user_id > %s ORDER BY user_id LIMIT %s",  # noqa: S608 - names from this code
+                (user_id, limit),
+            )
+            return [User(*row) for row in await rows.fetchall()]
+
     async def find_login(self, user_name: str) -> Login | None:
         """A user by name, whatever its case, with the password's hash."""
         async with self._pool.connection() as connection:

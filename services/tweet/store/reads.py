@@ -9,6 +9,10 @@ from .posts import COLUMNS
 
 ANY_ID = (1 << 63) - 1
 _ROWS = f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = ANY(%b) AND delete_time IS NULL"  # noqa: S608 - our own column names
+_BEFORE = (
+    f"SELECT {COLUMNS} FROM tweets WHERE tweet_id < %b AND delete_time IS NULL"  # noqa: S608
+    " ORDER BY tweet_id DESC LIMIT %b"
+)
 _RECENT = """
 WITH first AS MATERIALIZED (
   SELECT t.* FROM unnest(%(authors)s::bigint[]) AS a(author_id)
@@ -53,6 +57,12 @@ class ReadStore:
         """The rows of those ids that exist, in any order."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_ROWS, (list(tweet_ids),), binary=True)
+            return [TweetRow(*row) for row in await cursor.fetchall()]
+
+    async def before(self, tweet_id: int, limit: int) -> list[TweetRow]:
+        """The newest tweets with a smaller id, newest first."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_BEFORE, (tweet_id, limit), binary=True)
             return [TweetRow(*row) for row in await cursor.fetchall()]
 
     async def targets(self, tweet_ids: Sequence[int]) -> dict[int, Target]:

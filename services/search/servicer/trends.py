@@ -5,9 +5,9 @@ from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
 
 from ..domain_trends import MAX_TRENDS, Kind, Term
-from .history import TrendHistory
-from .reader import TrendReader
-from .store import MAX_KEY
+from ..trends.history import TrendHistory
+from ..trends.reader import TrendReader
+from ..trends.store import MAX_KEY
 
 DEFAULT_LIMIT = 20
 

@@ -1,0 +1,42 @@
+"""Which shard holds a tweet, and how the shards' answers become one."""
+
+import heapq
+from collections.abc import Iterable
+from typing import NamedTuple
+
+GOLDEN = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
+
+
+def shard_of(tweet_id: int, count: int) -> int:
+    """The shard of a tweet. Ids are mixed first: their lower bits name who made them."""
+    return ((tweet_id * GOLDEN & MASK) >> 32) % count
+
+
+class Part(NamedTuple):
+    """One shard of so many."""
+
+    shard: int
+    of: int
+
+    def holds(self, tweet_id: int) -> bool:
+        """Whether a tweet belongs to it."""
+        return self.of == 1 or shard_of(tweet_id, self.of) == self.shard
+
+
+class Hit(NamedTuple):
+    """A tweet that matches, and its score (0 where none was asked for)."""
+
+    tweet_id: int
+    score: float
+
+
+def newest(answers: Iterable[Iterable[Hit]], limit: int) -> list[Hit]:
+    """The newest hits of all shards, each shard's being newest first."""
+    merged = heapq.merge(*answers, key=lambda hit: -hit.tweet_id)
+    return [hit for _, hit in zip(range(limit), merged, strict=False)]
+
+
+def ranked(hits: Iterable[Hit]) -> list[int]:
+    """Tweets by score, the newer one first where two are alike."""
+    return [hit.tweet_id for hit in sorted(hits, key=lambda h: (-h.score, -h.tweet_id))]

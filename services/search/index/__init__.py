@@ -1,0 +1,1 @@
+"""One shard of the index: its postings on disk, how they follow the log, and how they are asked."""

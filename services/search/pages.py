@@ -1,0 +1,142 @@
+"""Pages of hits: ranked or newest first, hydrated, without what the caller may not see, full.
+
+A page chain of `top` keeps its order in the token: the newest matches are ranked once, and behind
+them it goes on by time. So counts that move and tweets that come can neither repeat nor skip one.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aviary.graph.v1.visibility_pb2 import Surface
+from aviary.search.v1 import search_service_pb2 as pb
+from clients.graph import GraphClient
+from clients.tweet import TweetClient, author_id_of
+from clients.wire import FIRST, frame
+from services.chassis.errors import PageTokenError
+from services.chassis.paging import decode_ranked_token, encode_page_token
+from services.chassis.shelf import Shelf
+from services.chassis.visibility import VISIBLE, Subject, Visibility
+
+from .domain_shards import ranked
+from .domain_tree import Node
+from .finding import Finder
+
+RANKED = 200
+"""The newest matches that `top` ranks; 200 ids of 8 bytes are a token of 2 KB."""
+CHUNK = 50
+MAX_ROUNDS = 5
+END, START = 0, (1 << 63) - 1
+USERS_FIELD = 2
+VIEWER = b"\x1a\x00"
+MAX_TWEETS, MAX_USERS = 50_000, 50_000
+Shape = tuple[object, ...]
+
+
+class Place(NamedTuple):
+    """Where a page begins: ids that were ranked already, then matches below an id (END: none)."""
+
+    ids: tuple[int, ...]
+    before: int
+    ranks: bool = False
+    """Whether the newest matches are to be ranked yet."""
+
+    @classmethod
+    def first(cls, *, ranked: bool) -> "Place":
+        """The beginning of a list."""
+        return cls((), START, ranked)
+
+
+class Page(NamedTuple):
+    """Frames of tweets and users, and where it goes on."""
+
+    tweets: Sequence[bytes]
+    users: Sequence[bytes]
+    following: Place
+    unreachable: Sequence[str]
+
+    def message(self, shape: Shape, corrected_query: str) -> bytes:
+        """The serialized SearchResponse."""
+        ids, before, _ = self.following
+        rest = pb.SearchResponse(
+            next_page_token=_token(ids, before, shape) if ids or before != END else "",
+            corrected_query=corrected_query,
+            unreachable=self.unreachable,
+            partial=bool(self.unreachable),
+        )
+        return b"".join([*self.tweets, *self.users, VIEWER, rest.SerializeToString()])
+
+
+def place_of(page_token: str, shape: Shape) -> Place | None:
+    """What a token says; None without one. Raises PAGE_TOKEN_INVALID."""
+    position, snapshot = decode_ranked_token(page_token, *shape)
+    if not position:
+        return None
+    if len(position) != 1 or len(snapshot) % 8 or position[0] < END:
+        raise PageTokenError
+    return Place(struct.unpack(f">{len(snapshot) // 8}q", snapshot), position[0])
+
+
+def _token(ids: Sequence[int], before: int, shape: Shape) -> str:
+    return encode_page_token([before], *shape, snapshot=struct.pack(f">{len(ids)}q", *ids))
+
+
+class Pages:
+    """Makes pages."""
+
+    def __init__(
+        self, finder: Finder, tweets: TweetClient, graph: GraphClient, visibility: Visibility
+    ) -> None:
+        self._finder = finder
+        self._tweets = tweets
+        self._graph = graph
+        self._visibility = visibility
+        self._tweet_shelf: Shelf[bytes] = Shelf("found tweets", self._load_tweets, MAX_TWEETS)
+        self._user_shelf: Shelf[bytes] = Shelf("found users", self._load_users, MAX_USERS)
+
+    async def page(self, tree: Node, place: Place, size: int, viewer: int) -> Page:
+        """One page for a viewer (0: nobody known)."""
+        ids, before, ranks = place
+        shown: list[tuple[int, bytes]] = []
+        unreachable: dict[str, None] = {}
+        for _ in range(MAX_ROUNDS):
+            if not ids and before != END:
+                limit = RANKED if ranks else max(CHUNK, size)
+                found = await self._finder.find(
+                    tree, limit, before=0 if before == START else before, scored=ranks
+                )
+                unreachable |= dict.fromkeys(found.unreachable)
+                newest = [hit.tweet_id for hit in found.hits]
+                ids = tuple(ranked(found.hits) if ranks else newest)
+                before = newest[-1] if len(newest) == limit else END
+                ranks = False
+            ids, some = await self._take(ids, size - len(shown), viewer)
+            shown += some
+            if len(shown) == size or (not ids and before == END):
+                break
+        authors = dict.fromkeys(author for author, _ in shown)
+        users = [user for user in await self._user_shelf.get_many(list(authors)) if user]
+        return Page([tweet for _, tweet in shown], users, Place(ids, before), list(unreachable))
+
+    async def _take(
+        self, ids: tuple[int, ...], wanted: int, viewer: int
+    ) -> tuple[tuple[int, ...], list[tuple[int, bytes]]]:
+        """Up to so many visible tweets from the front, and the ids behind them."""
+        raw = await self._tweet_shelf.get_many(ids[: 2 * wanted])
+        authors = [author_id_of(tweet) if tweet else 0 for tweet in raw]
+        rules = await self._visibility.rules(
+            viewer, Surface.SURFACE_SEARCH, [Subject(a) for a in dict.fromkeys(authors) if a]
+        )
+        shown: list[tuple[int, bytes]] = []
+        for taken, (author, tweet) in enumerate(zip(authors, raw, strict=True), 1):
+            if author and tweet and rules[Subject(author)] == VISIBLE:
+                shown.append((author, frame(FIRST, tweet)))
+                if len(shown) == wanted:
+                    return ids[taken:], shown
+        return ids[len(raw) :], shown
+
+    async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, bytes]:
+        return await self._tweets.batch_get_raw(tweet_ids)
+
+    async def _load_users(self, user_ids: list[int]) -> dict[int, bytes]:
+        return await self._graph.batch_get_users_raw(user_ids, field=USERS_FIELD)

@@ -1,0 +1,1 @@
+"""Understanding queries: markup, tokens, typos, and the boolean tree."""

@@ -1,0 +1,167 @@
+"""The query language by Whoosh's parser, and its tree as ours.
+
+Of Whoosh's plugins only those of the published language are on: no wildcards, no fuzzy terms, no
+boosts, so that no query costs more than its terms.
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from whoosh import query as whoosh
+from whoosh.qparser import (
+    FieldsPlugin,
+    GroupPlugin,
+    OperatorsPlugin,
+    PhrasePlugin,
+    QueryParser,
+    WhitespacePlugin,
+)
+
+from ..analysis import Analyzed, Kind, analyze
+from ..domain_tree import (
+    FROM,
+    HAS,
+    HASHTAG,
+    MENTION,
+    TEXT,
+    URL,
+    And,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Range,
+    Term,
+    leaves,
+)
+from ..errors import QueryInvalidError
+from .bounds import MAX_TERMS
+
+HAS_VALUES = ("media", "links", "hashtags", "mentions")
+FIELDS = {Kind.HASHTAG: HASHTAG, Kind.MENTION: MENTION, Kind.URL: URL}
+_BEFORE = r"(^|(?<=(\s|[()])))"
+
+
+def parse(query: str) -> Node:
+    """The tree of a query whose quotes and parentheses match. Raises QUERY_INVALID."""
+    tree = _converted(_parser().parse(query))
+    if tree is None:
+        raise QueryInvalidError("holds nothing to look for")
+    if sum(1 for _ in leaves(tree)) > MAX_TERMS:
+        raise QueryInvalidError(f"has more than {MAX_TERMS} terms")
+    if not _asks(tree):
+        raise QueryInvalidError("says only what must not be there, in a part of it; add what must")
+    return tree
+
+
+@lru_cache(1)
+def _parser() -> QueryParser:
+    return QueryParser(
+        TEXT,
+        schema=None,
+        plugins=[
+            WhitespacePlugin(),
+            PhrasePlugin(),
+            GroupPlugin(),
+            FieldsPlugin(expr=r"(?P<text>from|since|until|has):(?=\S)", remove_unknown=False),
+            OperatorsPlugin(
+                And=rf"{_BEFORE}AND(?=\s)",
+                Or=rf"{_BEFORE}OR(?=\s)",
+                Not=rf"{_BEFORE}(-(?=\S)|NOT(?=\s))",
+                AndNot=None,
+                AndMaybe=None,
+                Require=None,
+            ),
+        ],
+    )
+
+
+def _converted(node: whoosh.Query) -> Node | None:
+    """Our node for Whoosh's; None for one that looks for nothing."""
+    match node:
+        case whoosh.And():
+            return _joined(And, map(_converted, node.subqueries))
+        case whoosh.Or():
+            return _joined(Or, map(_converted, node.subqueries))
+        case whoosh.Not():
+            child = _converted(node.query)
+            return None if child is None else Not(child)
+        case whoosh.Phrase():
+            return _phrase(" ".join(node.words), node.fieldname)
+        case whoosh.Term():
+            return _leaf(node.text, node.fieldname)
+    return None
+
+
+def _joined(kind: type[And] | type[Or], children: Iterable[Node | None]) -> Node | None:
+    flat: list[Node] = []
+    for child in children:
+        if isinstance(child, kind):
+            flat += child.children
+        elif child is not None:
+            flat.append(child)
+    unique = tuple(dict.fromkeys(flat))
+    return kind(unique) if len(unique) > 1 else next(iter(unique), None)
+
+
+def _leaf(text: str, field: str) -> Node | None:
+    if field == FROM:
+        return Term(FROM, text.removeprefix("@").lower())
+    if field == HAS:
+        if text.lower() not in HAS_VALUES:
+            raise QueryInvalidError(f"asks has:{text[:20]}; known are {', '.join(HAS_VALUES)}")
+        return Term(HAS, text.lower())
+    if field in ("since", "until"):
+        day_ms = _day_ms(text, field)
+        return Range(since_ms=day_ms) if field == "since" else Range(until_ms=day_ms)
+    return _joined(And, _nodes(analyze(text)))
+
+
+def _nodes(tokens: Iterable[Analyzed]) -> Iterator[Node]:
+    """A node for each token; what was cut out of one piece, so that it overlaps, is a phrase."""
+    runs: list[list[Analyzed]] = []
+    for token in tokens:
+        if runs and token.start < runs[-1][-1].end:
+            runs[-1].append(token)
+        else:
+            runs.append([token])
+    for run in runs:
+        yield _token(run[0]) if len(run) == 1 else Phrase(tuple(token.term for token in run))
+
+
+def _phrase(text: str, field: str) -> Node | None:
+    if field != TEXT:
+        return _leaf(text, field)
+    tokens = analyze(text)
+    words = [token.term for token in tokens if token.kind not in (Kind.MENTION, Kind.URL)]
+    others = [_token(token) for token in tokens if token.kind in (Kind.MENTION, Kind.URL)]
+    phrase: Node | None = None
+    if words:
+        phrase = Phrase(tuple(words)) if len(words) > 1 else Term(TEXT, words[0])
+    return _joined(And, [phrase, *others])
+
+
+def _token(token: Analyzed) -> Node:
+    return Term(FIELDS.get(token.kind, TEXT), token.term)
+
+
+def _day_ms(text: str, field: str) -> int:
+    try:
+        day = datetime.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
+    except ValueError:
+        problem = f"has {field}:{text[:20]}, which is no day like 2026-01-31"
+        raise QueryInvalidError(problem) from None
+    return int(day.timestamp() * 1000)
+
+
+def _asks(node: Node) -> bool:
+    """Whether a tree says what must be there: not everything else."""
+    match node:
+        case And(children):
+            return any(map(_asks, children))
+        case Or(children):
+            return all(map(_asks, children))
+        case Not():
+            return False
+    return True

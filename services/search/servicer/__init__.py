@@ -1,0 +1,1 @@
+"""`aviary.search.v1.SearchService`, a module for each part of it."""

@@ -1,0 +1,1 @@
+"""All shards of the index as one: who has which, and how they are asked together."""

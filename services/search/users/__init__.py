@@ -1,0 +1,1 @@
+"""Finding users, and suggestions while one types."""
