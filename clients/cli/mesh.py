@@ -17,6 +17,9 @@ Home = Annotated[Path | None, typer.Option(help="Folder of data, keys, logs. [AV
 Port = Annotated[int | None, typer.Option(help="Port of the edge. [AVIARY_EDGE_PORT]")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")]
 Demo = Annotated[bool, typer.Option("--demo", help="Make the demo world, once.")]
+Shards = Annotated[
+    int | None, typer.Option(help="Shards of the search index. [AVIARY_LOCAL_SEARCH_SHARDS]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -26,11 +29,19 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up(detach: Detach = False, demo: Demo = False, port: Port = None, home: Home = None) -> None:
+def up(
+    detach: Detach = False,
+    demo: Demo = False,
+    port: Port = None,
+    home: Home = None,
+    search_shards: Shards = None,
+) -> None:
     """Start the mesh: PostgreSQL, Redis, the services, the edge."""
     from clients.cli.up import run_detached, run_here
 
     settings = _settings(home, port)
+    if search_shards is not None:
+        settings = replace(settings, local_search_shards=max(1, search_shards))
     if detach:
         run_detached(settings, demo=demo)
     else:

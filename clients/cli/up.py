@@ -31,8 +31,9 @@ def run_detached(settings: Settings, *, demo: bool) -> None:
     """Start the mesh in the background and return when it is healthy."""
     command = (sys.executable, "-m", "clients.cli.main", "up")
     options = ("--home", str(settings.home), "--port", str(settings.edge_port))
+    shards = ("--search-shards", str(settings.local_search_shards))
     progress = Progress()
-    mesh = background.start(settings.home, (*command, *options), progress.update)
+    mesh = background.start(settings.home, (*command, *options, *shards), progress.update)
     if demo:
         asyncio.run(make_world(urlsplit(mesh.edge_url).netloc))
     say(welcome(mesh, demo=demo))

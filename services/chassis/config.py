@@ -80,8 +80,10 @@ class Settings:
     """Which shard of the search index this process holds, from 0."""
     search_shards: str = ""
     """gRPC addresses of all shards, `;` between shards, `,` between replicas; empty: one shard."""
+    local_search_shards: int = 1
+    """How many shards `aviary up` starts."""
     search_folder: Path | None = None
-    """Folder of this process's shard; by default `home`/search/shard-N."""
+    """Folder of this process's shard; by default one in `home`/search."""
 
     edge_port: int = 8080
     """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""

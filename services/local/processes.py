@@ -52,12 +52,13 @@ def plan(
 
     A store that the settings name is used where it is; the others are embedded.
     """
-    names = [name for name in SERVICES if name in set(services)]
+    chosen = [name for name in SERVICES if name in set(services)]
     settings, stores = _stores(replace(settings, home=places.home), places)
+    names = [row for name in chosen for row in _replicas(name, settings)]
     taken = iter(ports.free_ports(2 * len(names), settings.bind_address))
     pairs = {name: (next(taken), next(taken)) for name in names}
     settings = _addresses(settings, {name: pair[0] for name, pair in pairs.items()})
-    rows = [_service(name, settings, places, pairs[name], command(name)) for name in names]
+    rows = [_service(name, settings, places, pairs[name], command(_kind(name))) for name in names]
     known = {row.name for row in (*stores, *rows)}
     rows = [replace(row, needs=row.needs & known) for row in rows]
     return Plan(settings, (*stores, *rows))
@@ -66,6 +67,17 @@ def plan(
 def reachable(settings: Settings) -> str:
     """Return the address under which this machine reaches what listens on the bind address."""
     return "127.0.0.1" if settings.bind_address == "0.0.0.0" else settings.bind_address  # noqa: S104
+
+
+def _replicas(name: str, settings: Settings) -> list[str]:
+    """The processes that run a service: one, but for the shards of search."""
+    if name != "search":
+        return [name]
+    return [name, *(f"{name}-{shard}" for shard in range(1, settings.local_search_shards))]
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _stores(settings: Settings, places: Folders) -> tuple[Settings, list[Process]]:
@@ -92,6 +104,9 @@ def _addresses(settings: Settings, grpc_ports: dict[str, int]) -> Settings:
     """Say where each service and the edge are; addresses of services that do not run here stay."""
     host = reachable(settings)
     by_name = {f"{name}_address": f"{host}:{port}" for name, port in grpc_ports.items()}
+    shards = [f"{host}:{port}" for name, port in grpc_ports.items() if _kind(name) == "search"]
+    if len(shards) > 1:
+        by_name |= {"search_shards": ";".join(shards), "search_address": "ipv4:" + ",".join(shards)}
     known = {f.name for f in fields(Settings)}
     settings = replace(settings, **{k: v for k, v in by_name.items() if k in known})  # type: ignore[arg-type]
     if "edge" not in grpc_ports:
@@ -119,13 +134,14 @@ def _service(
         metrics_port=metrics_port,
         admin_socket=places.sockets / f"{name}.admin.sock",
         instance=name,
+        search_shard=int(name.partition("-")[2] or 0),
     )
     return Process(
         name=name,
         argv=argv,
         environ=_environ(own),
         probe=probe,
-        needs=frozenset(NEEDS[name]),
+        needs=frozenset(NEEDS[_kind(name)]),
         ports=served,
         start_seconds=START_SECONDS,
         grace_seconds=settings.drain_seconds + 5.0,

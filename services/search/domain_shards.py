@@ -19,6 +19,11 @@ class Part(NamedTuple):
     shard: int
     of: int
 
+    @property
+    def name(self) -> str:
+        """What its folder is called: another number of shards is another index."""
+        return f"shard-{self.shard}-of-{self.of}"
+
     def holds(self, tweet_id: int) -> bool:
         """Whether a tweet belongs to it."""
         return self.of == 1 or shard_of(tweet_id, self.of) == self.shard

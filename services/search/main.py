@@ -48,7 +48,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         graph = await enter(GraphClient(settings.graph_address))
         others = addresses_of(settings.search_shards)
         part = Part(settings.search_shard, max(1, len(others)))
-        folder = settings.search_folder or settings.home / "search" / f"shard-{part.shard}"
+        folder = settings.search_folder or settings.home / "search" / part.name
         index = stack.enter_context(contextlib.closing(ShardIndex(folder)))
         follower = Follower(index, part, tweets, FollowerMetrics(registry))
         await enter(following(follower))
