@@ -125,11 +125,10 @@ class _Pairs(Filter):
             if token.kind is not Kind.WORD or not _CJK.search(token.text):
                 yield token
                 continue
-            whole, start, end = token.text, token.startchar, token.endchar
+            whole, start = token.text, token.startchar
             for piece, at in _pieces(whole):
-                token.text = piece
-                token.startchar = min(start + at, end)
-                token.endchar = min(token.startchar + len(piece), end)
+                token.text, token.startchar = piece, start + at
+                token.endchar = token.startchar + len(piece)
                 yield token
 
 
@@ -147,7 +146,7 @@ class _Source(Filter):
 
 def by_filters(text: str) -> Iterator[Analyzed]:
     """The tokens of any text, by Whoosh's filters."""
-    analyzer = RegexTokenizer(_TOKENS) | _Source(text) | _Kinds() | _Normalized() | _Pairs()
+    analyzer = RegexTokenizer(_TOKENS) | _Source(text) | _Kinds() | _Pairs() | _Normalized()
     for token in analyzer(text, chars=True):
         yield Analyzed(token.kind, token.text, token.startchar, token.endchar)
 
