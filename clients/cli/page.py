@@ -1,15 +1,30 @@
 """A page of a timeline, as the terminal shows it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from rich.console import Console
 from rich.text import Text
 
-from aviary.timeline.v1 import timeline_service_pb2 as pb
+from aviary.graph.v1.user_pb2 import User
+from aviary.tweet.v1.tweet_pb2 import Tweet
 
 
-def show(page: pb.GetHomeTimelineResponse | pb.GetUserTimelineResponse) -> None:
-    """Print the tweets, newest first."""
+class Page(Protocol):
+    """Tweets and the users who appear in them."""
+
+    @property
+    def tweets(self) -> Sequence[Tweet]:
+        """The tweets, in order."""
+
+    @property
+    def users(self) -> Sequence[User]:
+        """Their users."""
+
+
+def show(page: Page) -> None:
+    """Print the tweets in their order."""
     console = Console(highlight=False)
     names = {user.user_id: user.user_name for user in page.users}
     if not page.tweets:

@@ -9,7 +9,7 @@ from services.chassis.short_cache import ShortCache
 
 from .authors import Authors
 from .domain_ranking import scoring_leaves, weight_of
-from .domain_shards import Hit, newest
+from .domain_shards import Hit, newest, ranked
 from .domain_tree import TEXT, Node
 from .index.shard_index import Question
 from .query.understanding import Understood, corrected
@@ -23,10 +23,13 @@ MAX_STATISTICS = 200_000
 
 
 class Found(NamedTuple):
-    """The newest hits, newest first, and the shards that did not answer."""
+    """The newest hits: by score where there is one, else newest first."""
 
-    hits: tuple[Hit, ...]
+    ids: tuple[int, ...]
+    oldest: int
+    """The smallest of the ids; 0 where there are none."""
     unreachable: tuple[str, ...]
+    """The shards that did not answer."""
 
 
 class Key(NamedTuple):
@@ -75,7 +78,10 @@ class Finder:
             return await replica.search(question)
 
         gathered = await self._scatter.ask(ask)
-        found = Found(tuple(newest(gathered.answers, key.limit)), gathered.unreachable)
+        hits = newest(gathered.answers, key.limit)
+        ids = ranked(hits) if key.scored else [hit.tweet_id for hit in hits]
+        oldest = hits[-1].tweet_id if hits else 0
+        found = Found(tuple(ids), oldest, gathered.unreachable)
         if not found.unreachable:
             self._found.put_many({key: found})
         return found

@@ -18,7 +18,6 @@ from services.chassis.paging import decode_ranked_token, encode_page_token
 from services.chassis.shelf import Shelf
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
-from .domain_shards import ranked
 from .domain_tree import Node
 from .finding import Finder
 
@@ -45,6 +44,13 @@ class Place(NamedTuple):
     def first(cls, *, ranked: bool) -> "Place":
         """The beginning of a list."""
         return cls((), START, ranked)
+
+
+class Shown(NamedTuple):
+    """A tweet that was found: whom the rules ask about, and its frame."""
+
+    author: Subject
+    framed: bytes
 
 
 class Page(NamedTuple):
@@ -91,13 +97,13 @@ class Pages:
         self._tweets = tweets
         self._graph = graph
         self._visibility = visibility
-        self._tweet_shelf: Shelf[bytes] = Shelf("found tweets", self._load_tweets, MAX_TWEETS)
+        self._tweet_shelf: Shelf[Shown] = Shelf("found tweets", self._load_tweets, MAX_TWEETS)
         self._user_shelf: Shelf[bytes] = Shelf("found users", self._load_users, MAX_USERS)
 
     async def page(self, tree: Node, place: Place, size: int, viewer: int) -> Page:
         """One page for a viewer (0: nobody known)."""
         ids, before, ranks = place
-        shown: list[tuple[int, bytes]] = []
+        shown: list[Shown] = []
         unreachable: dict[str, None] = {}
         for _ in range(MAX_ROUNDS):
             if not ids and before != END:
@@ -106,37 +112,33 @@ class Pages:
                     tree, limit, before=0 if before == START else before, scored=ranks
                 )
                 unreachable |= dict.fromkeys(found.unreachable)
-                newest = [hit.tweet_id for hit in found.hits]
-                ids = tuple(ranked(found.hits) if ranks else newest)
-                before = newest[-1] if len(newest) == limit else END
+                ids = found.ids
+                before = found.oldest if len(ids) == limit else END
                 ranks = False
             ids, some = await self._take(ids, size - len(shown), viewer)
             shown += some
             if len(shown) == size or (not ids and before == END):
                 break
-        authors = dict.fromkeys(author for author, _ in shown)
-        users = [user for user in await self._user_shelf.get_many(list(authors)) if user]
-        return Page([tweet for _, tweet in shown], users, Place(ids, before), list(unreachable))
+        authors = list(dict.fromkeys(author.author_user_id for author, _ in shown))
+        users = [user for user in await self._user_shelf.get_many(authors) if user]
+        return Page([framed for _, framed in shown], users, Place(ids, before), list(unreachable))
 
     async def _take(
         self, ids: tuple[int, ...], wanted: int, viewer: int
-    ) -> tuple[tuple[int, ...], list[tuple[int, bytes]]]:
+    ) -> tuple[tuple[int, ...], list[Shown]]:
         """Up to so many visible tweets from the front, and the ids behind them."""
-        raw = await self._tweet_shelf.get_many(ids[: 2 * wanted])
-        authors = [author_id_of(tweet) if tweet else 0 for tweet in raw]
-        rules = await self._visibility.rules(
-            viewer, Surface.SURFACE_SEARCH, [Subject(a) for a in dict.fromkeys(authors) if a]
-        )
-        shown: list[tuple[int, bytes]] = []
-        for taken, (author, tweet) in enumerate(zip(authors, raw, strict=True), 1):
-            if author and tweet and rules[Subject(author)] == VISIBLE:
-                shown.append((author, frame(FIRST, tweet)))
-                if len(shown) == wanted:
-                    return ids[taken:], shown
-        return ids[len(raw) :], shown
+        found = await self._tweet_shelf.get_many(ids[:wanted])
+        subjects = dict.fromkeys(tweet.author for tweet in found if tweet)
+        rules = await self._visibility.rules(viewer, Surface.SURFACE_SEARCH, subjects)
+        shown = [tweet for tweet in found if tweet and rules[tweet.author] == VISIBLE]
+        return ids[len(found) :], shown
 
-    async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, bytes]:
-        return await self._tweets.batch_get_raw(tweet_ids)
+    async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Shown]:
+        raw = await self._tweets.batch_get_raw(tweet_ids)
+        return {
+            tweet_id: Shown(Subject(author_id_of(tweet)), frame(FIRST, tweet))
+            for tweet_id, tweet in raw.items()
+        }
 
     async def _load_users(self, user_ids: list[int]) -> dict[int, bytes]:
         return await self._graph.batch_get_users_raw(user_ids, field=USERS_FIELD)

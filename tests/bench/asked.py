@@ -41,6 +41,9 @@ ASKED = (
         "time of a post: most followers / 10 followers", "post-time-most", 1.1, "post-time-ten",
         at_least=False,
     ),
+    Asked("search, Zipf queries/s, gRPC, while indexing", "search-zipf", 4_000),
+    Asked("search, distinct queries/s, gRPC, while indexing", "search-distinct", 2_000),
+    Asked("indexing in bulk, tweets/s", "index-bulk", 20_000),
     Asked("Redis, bytes per entry of a full list", "redis-bytes", 20, at_least=False),
 )  # fmt: skip
 

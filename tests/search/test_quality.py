@@ -11,7 +11,6 @@ from string import ascii_lowercase
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.snowflake import id_at
 from services.search.analysis import analyze, terms_of
-from services.search.domain_shards import ranked
 from services.search.query.understanding import corrected, understand
 
 from .judged import ABOUT, QUERIES
@@ -31,8 +30,8 @@ def test_precision_on_the_judged_set() -> None:
     with finder(tweets, 2) as finder_:
         for judged in QUERIES:
             understood = asyncio.run(finder_.correct(understand(judged.query)))
-            hits = asyncio.run(finder_.find(understood.tree, 20, scored=True)).hits
-            found = [by_id[tweet_id] for tweet_id in ranked(hits)]
+            ids = asyncio.run(finder_.find(understood.tree, 20, scored=True)).ids
+            found = [by_id[tweet_id] for tweet_id in ids]
             right = [text for topic, text in found if topic == judged.topic]
             wanted = {text for _, text in statuses if set(judged.words) <= set(words(text))}
             assert found, judged

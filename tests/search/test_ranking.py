@@ -20,7 +20,7 @@ from clients.tail import Position
 from services.chassis.snowflake import id_at, unix_ms_of
 from services.search import domain_ranking as ranking
 from services.search.authors import Authors
-from services.search.domain_shards import Hit, Part, ranked, shard_of
+from services.search.domain_shards import Hit, Part, shard_of
 from services.search.finding import Finder
 from services.search.index.entries import entry_of
 from services.search.index.shard_index import Progress, Question, ShardIndex
@@ -86,7 +86,7 @@ def finder(tweets: Sequence[Tweet], count: int) -> Iterator[Finder]:
 def top(finder_: Finder, query: str, limit: int = 200) -> list[int]:
     found = asyncio.run(finder_.find(understand(query).tree, limit, scored=True))
     assert found.unreachable == ()
-    return ranked(found.hits)
+    return list(found.ids)
 
 
 @settings(max_examples=8, deadline=None)
@@ -155,7 +155,7 @@ def test_a_crash_keeps_index_and_place_together(tmp_path: Path) -> None:
     put()
     index.close()  # without a commit, as in a crash
     again = ShardIndex(tmp_path / "shard")
-    assert again.progress() == Progress(Position(7, 8), complete=False)
+    assert again.progress == Progress(Position(7, 8), complete=False)
     assert again.tweet_count == 1
     again.close()
 
@@ -165,7 +165,7 @@ def test_an_index_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     ShardIndex(folder).close()
     (folder / "meta.json").write_text("{")
     index = ShardIndex(folder)
-    assert index.progress() is None
+    assert index.progress is None
     assert [path.name.split("-")[0] for path in tmp_path.glob("shard.*")] == ["shard.broken"]
     index.close()
 

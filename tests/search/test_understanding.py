@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.search.domain_tree import leaves
 from services.search.errors import QueryInvalidError
 from services.search.query.bounds import MAX_TERMS
+from services.search.query.syntax import by_parser, parse
 from services.search.query.understanding import Understood, corrected, expression_of, understand
 from services.search.tree_messages import message_of, node_of
 
@@ -56,6 +57,17 @@ def test_any_text_is_understood_or_refused(query: str) -> None:
         return
     assert len(query) <= 500
     assert 1 <= sum(1 for _ in leaves(understood.tree)) <= MAX_TERMS
+
+
+@given(
+    st.lists(st.sampled_from(["word", "or", "OR", "nor", "x1", "AND", "NOT", "  "])).map(" ".join)
+)
+def test_plain_words_are_parsed_as_the_parser_does(query: str) -> None:
+    try:
+        tree = parse(query)
+    except QueryInvalidError:
+        return
+    assert tree == by_parser(query)
 
 
 class Corpus:

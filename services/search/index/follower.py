@@ -104,7 +104,7 @@ class Follower:
             await asyncio.sleep(RESTART_SECONDS)
 
     async def _follow(self) -> None:
-        progress = await asyncio.to_thread(self._index.progress)
+        progress = self._index.progress
         tail = EventTail(self._tweets, history_seconds=HISTORY_SECONDS)
         if progress is not None and progress.complete:
             tail.position, self._complete = progress.position, True

@@ -19,7 +19,7 @@ from services.chassis.snowflake import unix_ms_of
 
 from ..domain_ranking import Leaf, score, scoring_leaves, text_score, weight_of_leaf
 from ..domain_shards import Hit
-from ..domain_tree import Node
+from ..domain_tree import FROM, TEXT, And, Node, Or, Phrase, Term
 from .entries import LENGTH, MARK, PLACE, REACTIONS, TWEET_ID, Entry, document_of, schema
 from .queries import both, ids_between, query_of
 
@@ -57,21 +57,29 @@ class ShardIndex:
         self._index.config_reader("manual", 0)
         self._writer = self._index.writer(HEAP_BYTES, 1)
         self._lock = threading.Lock()
-        self._index.reload()
-        self._searcher = self._index.searcher()
+        self._searcher = self._reloaded()
+        self._progress = self._read_progress()
 
     @property
     def tweet_count(self) -> int:
         """How many tweets can be found."""
-        return max(0, self._searcher.num_docs - (self.progress() is not None))
+        return max(0, self._searcher.num_docs - (self._progress is not None))
 
     @property
     def size_bytes(self) -> int:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
 
+    @property
     def progress(self) -> Progress | None:
         """What the last commit said; None in a new index."""
+        return self._progress
+
+    def _reloaded(self) -> tantivy.Searcher:
+        self._index.reload()
+        return self._index.searcher()
+
+    def _read_progress(self) -> Progress | None:
         mark = tantivy.Query.term_query(self._schema, MARK, THE_MARK)
         hits = self._searcher.search(mark, limit=1, count=False).hits
         if not hits:
@@ -96,8 +104,7 @@ class ShardIndex:
             self._writer.delete_documents_by_term(MARK, THE_MARK)
             self._writer.add_document(tantivy.Document(**place))
             self._writer.commit()
-            self._index.reload()
-            self._searcher = self._index.searcher()
+            self._searcher, self._progress = self._reloaded(), progress
 
     def empty(self) -> None:
         """Take everything out; findable until the next commit."""
@@ -114,6 +121,19 @@ class ShardIndex:
         """How many tweets hold each term (field, value)."""
         searcher = self._searcher
         return [searcher.doc_freq(field, value) for field, value in terms]
+
+    def cost(self, tree: Node) -> int:
+        """About how many postings a search looks at."""
+        match tree:
+            case And(children):
+                return min(map(self.cost, children))
+            case Or(children):
+                return sum(map(self.cost, children))
+            case Term(field, value) if field != FROM:
+                return self._searcher.doc_freq(field, value)
+            case Phrase(values):
+                return 2 * min(self._searcher.doc_freq(TEXT, value) for value in values)
+        return self._searcher.num_docs
 
     def hashtags(self, prefix: str, limit: int) -> list[tuple[str, int]]:
         """The most used hashtags that start with something, and how many tweets hold them."""

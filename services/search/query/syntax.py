@@ -5,6 +5,7 @@ boosts, so that no query costs more than its terms.
 """
 
 import datetime
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -40,12 +41,13 @@ from .bounds import MAX_TERMS
 
 HAS_VALUES = ("media", "links", "hashtags", "mentions")
 FIELDS = {Kind.HASHTAG: HASHTAG, Kind.MENTION: MENTION, Kind.URL: URL}
+_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)[A-Za-z0-9 ]+")
 _BEFORE = r"(^|(?<=(\s|[()])))"
 
 
 def parse(query: str) -> Node:
     """The tree of a query whose quotes and parentheses match. Raises QUERY_INVALID."""
-    tree = _converted(_parser().parse(query))
+    tree = _of_words(query) if _WORDS.fullmatch(query) else by_parser(query)
     if tree is None:
         raise QueryInvalidError("holds nothing to look for")
     if sum(1 for _ in leaves(tree)) > MAX_TERMS:
@@ -53,6 +55,20 @@ def parse(query: str) -> Node:
     if not _asks(tree):
         raise QueryInvalidError("says only what must not be there, in a part of it; add what must")
     return tree
+
+
+def _of_words(query: str) -> Node | None:
+    """The tree of words alone, as most queries are: the parser's, in a tenth of the time."""
+    return _joined(And, _nodes(analyze(query)))
+
+
+def by_parser(query: str) -> Node | None:
+    """The tree of any query, by Whoosh's parser."""
+    try:
+        parsed = _parser().parse(query)
+    except IndexError:  # Whoosh's way to say that an operator has nothing to work on
+        raise QueryInvalidError("has an operator with nothing beside it") from None
+    return _converted(parsed)
 
 
 @lru_cache(1)

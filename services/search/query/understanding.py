@@ -1,6 +1,7 @@
 """A query, step by step: markup out, tokens, typos fixed, the boolean tree."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from .. import spelling
@@ -31,6 +32,7 @@ class Understood(NamedTuple):
     corrected_query: str = ""
 
 
+@lru_cache(20_000)
 def understand(query: str) -> Understood:
     """Understand a query as it was written. Raises QUERY_INVALID."""
     bounds.check(query)
