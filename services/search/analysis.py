@@ -48,6 +48,14 @@ _TOKENS = regex.compile(
     rf"|(?P<word>{_LETTERS}+(?:['\u2019]{_LETTERS}+)*)",
     regex.IGNORECASE,
 )
+_ASCII_TOKENS = re.compile(
+    r"(?P<url>(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?')\]}*_~])"
+    r"|(?<![\w#@&/])#(?P<hashtag>\w+)"
+    r"|(?<![\w@])@(?P<mention>\w{1,15})(?![\w@])"
+    r"|(?P<word>[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*)",
+    re.IGNORECASE | re.ASCII,
+)
+_KINDS = {kind.value: kind for kind in Kind}
 _MARKUP = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
 _CJK = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc]+"
@@ -73,6 +81,13 @@ def analyze(text: str) -> list[Analyzed]:
     return [
         Analyzed(Kind.WORD, _plain_term(match[0]), *match.span()) for match in _PLAIN.finditer(text)
     ]
+
+
+def words_of(text: str) -> list[str] | None:
+    """The terms of a text that has nothing but ASCII words; None for any other."""
+    if not text.isascii() or _SIGNS.search(text):
+        return None
+    return [term for word in _PLAIN.findall(text) if (term := _plain_term(word))]
 
 
 def normalized(text: str) -> str:
@@ -153,9 +168,10 @@ def by_filters(text: str) -> Iterator[Analyzed]:
 
 def _by_expression(text: str) -> Iterator[Analyzed]:
     """The tokens of an ASCII text: nothing to fold but case, nothing to cut."""
-    for match in _TOKENS.finditer(text):
+    for match in _ASCII_TOKENS.finditer(text):
         name = match.lastgroup
-        kind, piece = Kind(name), match[name]
+        assert name is not None
+        kind, piece = _KINDS[name], match[name]
         if kind is Kind.URL:
             term = url_term(piece)
         else:

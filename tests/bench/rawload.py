@@ -1,6 +1,6 @@
 """gRPC load with another request for each call, which h2load cannot send.
 
-`python -m tests.bench.rawload ADDRESS METHOD FILE SECONDS IN_FLIGHT USER`: FILE holds requests,
+`python -m tests.bench.rawload ADDRESS METHOD FILE SECONDS IN_FLIGHT TOKEN`: FILE holds requests,
 each with its length (4 bytes) in front; they are drawn at random. Prints calls, bytes of replies,
 and latencies as JSON. HTTP/2 frames are packed once and only counted when they come back, so a call
 costs the generator some 15 us, a tenth of what a gRPC library takes.
@@ -38,15 +38,17 @@ def header(name: str, value: str) -> bytes:
 def _length(length: int) -> bytes:
     if length < 127:
         return bytes([length])
-    rest = length - 127
-    assert rest < 128
-    return bytes([127, rest])
+    out, rest = bytearray([127]), length - 127
+    while rest >= 128:
+        out.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([*out, rest])
 
 
 class Connection:
     """One HTTP/2 connection that keeps so many calls in flight."""
 
-    def __init__(self, address: str, method: str, requests: list[bytes], user: int) -> None:
+    def __init__(self, address: str, method: str, requests: list[bytes], token: str) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -54,8 +56,8 @@ class Connection:
             ":method": "POST", ":scheme": "http", ":path": method, ":authority": "bench",
             "content-type": "application/grpc", "te": "trailers",
         }  # fmt: skip
-        if user:
-            fields["x-aviary-user-id"] = str(user)
+        if token:
+            fields["authorization"] = f"Bearer {token}"
         self._head = b"".join(header(*field) for field in fields.items())
         self._bodies = [b"\0" + struct.pack(">I", len(r)) + r for r in requests]
         self._stream = 1
@@ -160,6 +162,6 @@ def write_requests(file: Path, requests: list[bytes]) -> Path:
 
 
 if __name__ == "__main__":
-    address, method, name, seconds, in_flight, user = sys.argv[1:7]
-    made = Connection(address, method, read_requests(Path(name)), int(user))
+    address, method, name, seconds, in_flight, token = sys.argv[1:7]
+    made = Connection(address, method, read_requests(Path(name)), token)
     print(json.dumps(load(made, float(seconds), int(in_flight))))

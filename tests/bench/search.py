@@ -105,7 +105,8 @@ def _queries(bench: Bench, corpus: Corpus) -> list[Figure]:
         bench.results.latencies.append(latency)
 
         async def measure(seconds: float) -> float:
-            found = await _raw_rate(where, file, seconds)
+            token = bench.world.token(bench.world.people[0]) if where == edge else ""
+            found = await _raw_rate(where, file, seconds, token)
             latency.rate = found["rate"]
             latency.rounds.append({"p50": found["p50"], "p99": found["p99"], "p99_9": found["p99"]})
             return found["rate"]
@@ -120,10 +121,10 @@ def _queries(bench: Bench, corpus: Corpus) -> list[Figure]:
     ]  # fmt: skip
 
 
-async def _raw_rate(address: str, file: Path, seconds: float) -> dict[str, float]:
+async def _raw_rate(address: str, file: Path, seconds: float, token: str) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.rawload",
-        address, SEARCH, str(file), str(seconds), str(IN_FLIGHT), "0",
+        address, SEARCH, str(file), str(seconds), str(IN_FLIGHT), token,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, _ = await process.communicate()

@@ -68,7 +68,8 @@ async def test_retweets_imports_and_protected_accounts_do_not_count(rig: Rig) ->
 async def test_deleted_tweets_are_taken_back(rig: Rig) -> None:
     tweets = [rig.tweet(u, "#abc good morning everyone", ["abc"]) for u in range(1, 21)]
     await rig.post(tweets)
-    assert await rig.trends(Kind.TOPIC) == {"good morning everyone": 20}
+    # A phrase is counted from its third use.
+    assert await rig.trends(Kind.TOPIC) == {"good morning everyone": 18}
     rig.now_ms += 1_000
     await rig.say([1], "#abc once more", "abc")
     await rig.delete(tweets[:11])

@@ -6,12 +6,14 @@ import tantivy
 
 from aviary.tweet.v1.tweet_pb2 import Tweet
 
-from ..analysis import Kind, analyze, terms_of, without_markup
+from ..analysis import Kind, analyze, terms_of, without_markup, words_of
 from ..domain_tree import HAS, HASHTAG, MENTION, TEXT, URL
 
 TWEET_ID, USER_ID, LENGTH, REACTIONS = "tweet_id", "user_id", "length", "reactions"
 MARK, PLACE = "mark", "place"
 """A document of its own says how far the index has come."""
+FIELDS = {HASHTAG: "hashtags", MENTION: "mentions", URL: "urls", HAS: "has"}
+HAS_NAMES = {Kind.URL: "links", Kind.HASHTAG: "hashtags", Kind.MENTION: "mentions"}
 MAX_LENGTH = 1_000
 """Terms of one tweet; far more than 280 characters can hold."""
 
@@ -49,24 +51,30 @@ def entry_of(tweet: Tweet) -> Entry | None:
     """The entry of a tweet; None for a retweet, which is found as its original."""
     if tweet.HasField("retweeted_status"):
         return None
-    tokens = analyze(without_markup(tweet.status))[:MAX_LENGTH]
+    text = without_markup(tweet.status)
+    has = "media" if tweet.media else ""
+    words = words_of(text)
+    if words is not None:  # three tweets of four
+        return _entry(tweet, words[:MAX_LENGTH], {}, has)
+    tokens = analyze(text)[:MAX_LENGTH]
+    terms: dict[Kind, list[str]] = {}
+    for token in tokens:
+        terms.setdefault(token.kind, []).append(token.term)
     words = [term for token in tokens for term in terms_of(token)]
-    kinds = {kind: [t.term for t in tokens if t.kind is kind] for kind in Kind}
-    has = {
-        "media": bool(tweet.media),
-        "links": bool(kinds[Kind.URL]),
-        "hashtags": bool(kinds[Kind.HASHTAG]),
-        "mentions": bool(kinds[Kind.MENTION]),
-    }
+    return _entry(tweet, words, terms, has)
+
+
+def _entry(tweet: Tweet, words: list[str], terms: dict[Kind, list[str]], has: str) -> Entry:
+    named = [HAS_NAMES[kind] for kind in terms if kind in HAS_NAMES]
     return Entry(
         tweet.tweet_id,
         tweet.user_id,
         " ".join(words),
         len(words),
-        " ".join(kinds[Kind.HASHTAG]),
-        " ".join(kinds[Kind.MENTION]),
-        " ".join(kinds[Kind.URL]),
-        " ".join(name for name, there in has.items() if there),
+        " ".join(terms.get(Kind.HASHTAG, ())),
+        " ".join(terms.get(Kind.MENTION, ())),
+        " ".join(terms.get(Kind.URL, ())),
+        " ".join([has, *named]),
         reactions_of(tweet),
     )
 
@@ -78,16 +86,14 @@ def reactions_of(tweet: Tweet) -> int:
 
 def document_of(entry: Entry) -> tantivy.Document:
     """The entry as the index takes it."""
-    return tantivy.Document(
-        **{
-            TWEET_ID: entry.tweet_id,
-            USER_ID: entry.user_id,
-            TEXT: entry.text,
-            LENGTH: entry.length,
-            REACTIONS: entry.reactions,
-            HASHTAG: entry.hashtags,
-            MENTION: entry.mentions,
-            URL: entry.urls,
-            HAS: entry.has,
-        }
-    )
+    fields = {
+        TWEET_ID: entry.tweet_id,
+        USER_ID: entry.user_id,
+        TEXT: entry.text,
+        LENGTH: entry.length,
+        REACTIONS: entry.reactions,
+    }
+    for name in (HASHTAG, MENTION, URL, HAS):
+        if value := getattr(entry, FIELDS[name]):
+            fields[name] = value
+    return tantivy.Document(**fields)

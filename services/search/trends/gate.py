@@ -1,8 +1,8 @@
 """Which terms are worth counting, in bounded memory whatever the number of distinct ones.
 
 A frequent-items sketch (Misra-Gries, from datasketches) tells how often a term came about, never
-too often. While there is room every term is counted from its first use; the fuller the store, the
-more often a term must have come before it gets a place.
+too often. While there is room a hashtag is counted from its first use and a phrase from its third;
+the fuller the store, the more often a term must have come before it gets a place.
 """
 
 from datasketches import frequent_strings_sketch
@@ -12,6 +12,8 @@ from .store import MAX_TERMS
 
 LOG2_ITEMS = 16
 """Each sketch follows up to 2 ** 16 terms, some 5 MB."""
+FIRST = {Kind.HASHTAG: 1, Kind.TOPIC: 3, Kind.SEARCH: 1}
+"""From which use on a term is counted, with all room there is: most phrases are said only once."""
 HALF_WINDOW_MS = WINDOW_MS // 2
 
 
@@ -31,7 +33,7 @@ class Gate:
         """Note one use of a term; whether it is to be counted."""
         self._take_turn(now_ms // HALF_WINDOW_MS)
         self._current.update(term.key, 1)
-        needed = self._needed()
+        needed = max(FIRST[self._kind], self._needed())
         if needed <= 1:
             return True
         seen = self._current.get_lower_bound(term.key) + self._previous.get_lower_bound(term.key)

@@ -5,7 +5,7 @@ A set holds at most some thousand users; beyond, it is a sample of them (see `is
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.chassis.stores import Redis
 
@@ -49,17 +49,21 @@ class TrendStore:
     ) -> None:
         """Count users; one that is counted already only becomes newer."""
         commands = self._redis.pipeline(transaction=False)
+        newest: dict[Kind, dict[str, int]] = {}
+        forms: dict[Kind, dict[Any, Any]] = {}  # redis-py's Mapping is invariant
         for (kind, key), (users, form) in uses.items():
             level = levels.get(kind, {}).get(key, 0)
             members = {_member(u): ms for u, ms in users.items() if is_sampled(u, level)}
-            newest = max(users.values())
+            newest.setdefault(kind, {})[key] = max(users.values())
+            forms.setdefault(kind, {})[key] = form
             if members:
                 commands.zadd(_users(kind, key), members, gt=True)
                 commands.expire(_users(kind, key), KEPT_SECONDS)
-            commands.zadd(_terms(kind), {key: newest}, gt=True)
-            commands.hset(_forms(kind), key, form)
             if len(commands) >= COMMANDS:
                 await commands.execute()
+        for kind, times in newest.items():
+            commands.zadd(_terms(kind), times, gt=True)
+            commands.hset(_forms(kind), mapping=forms[kind])
         await commands.execute()
 
     async def remove(self, uses: Mapping[Term, Mapping[int, int]]) -> None:
