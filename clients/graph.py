@@ -59,6 +59,10 @@ class GraphClient(RelationCalls):
         self._refresh = self.unary(f"{SERVICE}/RefreshSession", pb.RefreshSessionResponse)
         self._delete_session = self.unary(f"{SERVICE}/DeleteSession", pb.DeleteSessionResponse)
         self._resolve_dev_key = self.unary(f"{SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
+        self._notified = self.unary(
+            f"{SERVICE}/BatchGetNotifiedFollowerIds", pb.BatchGetNotifiedFollowerIdsResponse
+        )
+        self._contacts = self.unary(f"{SERVICE}/BatchGetContacts", pb.BatchGetContactsResponse)
         self._scan = self.server_stream(f"{SERVICE}/ScanUsers", pb.ScanUsersResponse)
         self._import_users = self.bidi_stream(f"{SERVICE}/ImportUsers", pb.ImportUsersResponse)
         self._import_follows = self.bidi_stream(
@@ -183,6 +187,16 @@ class GraphClient(RelationCalls):
     async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
         """The application behind a key; PeerError DEV_KEY_INVALID."""
         return await self._resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=api_dev_key))
+
+    async def notified_follower_ids(self, user_ids: Sequence[int]) -> dict[int, bytes]:
+        """The followers of each author (at most 1,000) who asked to be told of tweets, packed."""
+        reply = await self._notified(pb.BatchGetNotifiedFollowerIdsRequest(user_ids=user_ids))
+        return {each.user_id: each.follower_ids for each in reply.results}
+
+    async def contacts(self, user_ids: Sequence[int]) -> dict[int, pb.Contact]:
+        """How users (at most 1,000) are reached, by id; those missing are left out."""
+        reply = await self._contacts(pb.BatchGetContactsRequest(user_ids=user_ids))
+        return {contact.user_id: contact for contact in reply.contacts}
 
     async def scan(self, after_user_id: int = 0) -> AsyncGenerator[list[User], None]:
         """Every user with a greater id, by ascending id, a batch at a time."""

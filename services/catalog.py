@@ -12,8 +12,9 @@ COMPOSITIONS = {
     "search": "services.search.main",
     "trends": "services.search.trends.worker",
     "notify": "services.notify.main",
+    "notifier": "services.notify.worker",
 }
-WORKERS = {"fanout", "trends"}
+WORKERS = {"fanout", "trends", "notifier"}
 """What answers hardly any call: the plain host is enough."""
 
 

@@ -199,3 +199,21 @@ class InternalError(ServiceError):
     code = StatusCode.INTERNAL
     reason = "INTERNAL"
     template = "an internal error occurred; quote request id {request_id} when you report it"
+
+
+class DrainingError(ServiceError):
+    """The replica is about to go: another one goes on from the stream's last cursor."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "UNAVAILABLE"
+    template = "{resource} is draining, reconnect"
+    retry_after = 0.5
+
+
+class StreamExpiredError(ServiceError):
+    """The stream is as old as a token may be: whoever goes on must show a valid one."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "UNAVAILABLE"
+    template = "{resource} has reached its age of {seconds} s, reconnect"
+    retry_after = 0.5

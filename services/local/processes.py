@@ -18,7 +18,8 @@ NEEDS = {
     "fanout": ("postgres", "redis", "tweet", "graph"),
     "search": ("postgres", "redis", "tweet", "graph"),
     "trends": ("postgres", "redis", "tweet", "graph"),
-    "notify": ("postgres", "redis", "tweet", "graph"),
+    "notify": ("postgres", "tweet", "graph"),
+    "notifier": ("postgres", "tweet", "graph"),
     "edge": ("tweet", "graph", "timeline", "search", "notify"),
 }
 SERVICES = tuple(NEEDS)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from clients.tail import Position
+from services.chassis.sse import position_of
 from services.timeline.live import streams
 from services.timeline.live.history import History, Record
-from services.timeline.live.text import position_of
 
 from .live_rig import Log, Replica, open_log, open_replica, until
 from .rig import Rig

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 
-import psycopg
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
@@ -22,7 +21,7 @@ from .leases import Leases
 from .log import CHANNEL, EventLog, LoggedEvent, Position
 from .subscription import MAX_BATCH, Subscription
 from .tail import Tail, TailLog
-from .wake import Wake
+from .wake import Wake, listen
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["EventService"]
 PRUNE_INTERVAL = 600.0
@@ -167,7 +166,7 @@ async def event_servicer(
     """The servicer with what runs beside it: listening for appends, and pruning."""
     wake = Wake()
     tasks = [
-        asyncio.create_task(_listen(dsn, wake)),
+        asyncio.create_task(listen(dsn, wake, CHANNEL)),
         asyncio.create_task(_prune(EventLog(pool))),
         asyncio.create_task(_wake_for_drain(wake, draining)),
     ]
@@ -177,19 +176,6 @@ async def event_servicer(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-async def _listen(dsn: str, wake: Wake) -> None:
-    """Pass on PostgreSQL's notifications; polling covers the time without a connection."""
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {CHANNEL}")
-                async for _ in connection.notifies():
-                    wake.set()
-        except psycopg.Error as error:
-            log.warning("not listening for events", why=str(error))
-        await asyncio.sleep(1.0)
 
 
 async def _wake_for_drain(wake: Wake, draining: asyncio.Event) -> None:

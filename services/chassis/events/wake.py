@@ -4,11 +4,15 @@ import asyncio
 import random
 import time
 
+import psycopg
+import structlog
+
 EAGER_SECONDS, GATHER_SECONDS = 0.3, 0.02
 """For how long after a wake-up, and how often, to look: the row may not be settled yet, because
 another transaction is still open, and more are likely to come. A read costs some 2 ms of the thread
 that answers calls, so a reader makes at most 50 a second, unless it finds more than it can take."""
 IDLE_POLL = 1.0
+log = structlog.get_logger()
 
 
 class Wake:
@@ -60,3 +64,16 @@ class Pace:
             await asyncio.sleep(GATHER_SECONDS)
         else:
             await self._wake.wait(self._seen, IDLE_POLL * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+async def listen(dsn: str, wake: Wake, channel: str) -> None:
+    """Pass on PostgreSQL's notifications, for ever; polling covers what is missed."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {channel}".encode())
+                async for _ in connection.notifies():
+                    wake.set()
+        except psycopg.Error as error:
+            log.warning("not listening", channel=channel, why=str(error))
+        await asyncio.sleep(1.0)

@@ -16,6 +16,7 @@ from .follows import FollowMethods
 from .imports import ImportMethods
 from .messages import Messages
 from .mutes import MuteMethods
+from .notified import NotifiedMethods
 from .sessions import SessionMethods
 from .user_pages import UserPages
 from .users import UserMethods
@@ -34,6 +35,7 @@ class GraphServicer(
     MuteMethods,
     VisibilityMethods,
     FollowIdMethods,
+    NotifiedMethods,
     ImportMethods,
 ):
     """Every method that this version serves."""
@@ -69,4 +71,5 @@ class GraphServicer(
         MuteMethods.__init__(self, stores.mutes, cache, next_id)
         VisibilityMethods.__init__(self, stores.relations)
         FollowIdMethods.__init__(self, stores.follow_ids, stores.follower_cache, users)
+        NotifiedMethods.__init__(self, stores.follow_ids, users)
         ImportMethods.__init__(self, users, writer, messages, next_id)

@@ -42,6 +42,17 @@ class PostgresFollowIds:
                 for user_id, count, packed in await rows.fetchall()
             }
 
+    async def notified(self, user_ids: Sequence[int]) -> dict[int, bytes]:
+        """The followers of each user who asked to be told of the user's tweets."""
+        async with self._pool.connection() as connection:
+            rows = await connection.execute(
+                "SELECT target_user_id,"
+                " string_agg(int8send(user_id), ''::bytea ORDER BY user_id)"
+                " FROM follows WHERE target_user_id = ANY(%s) AND notify GROUP BY target_user_id",
+                (list(user_ids),),
+            )
+            return dict(await rows.fetchall())
+
     async def followers_page(self, user_id: int, after: int, limit: int) -> bytes:
         """Followers of one user above an id."""
         return await self._page(

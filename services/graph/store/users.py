@@ -19,6 +19,15 @@ Admit: TypeAlias = Callable[[Connection, int], Awaitable[list[Pair]]]
 """Accepts all who wait to follow a user, within a transaction; the follows that were made."""
 
 
+class Contact(NamedTuple):
+    """How a user is reached; the address is empty where none was given."""
+
+    user_id: int
+    user_name: str
+    display_name: str
+    email: str
+
+
 class Login(NamedTuple):
     """What a password is checked against; an imported user's hash is empty."""
 
@@ -45,6 +54,15 @@ class PostgresUsers:
                 (list(user_ids),),
             )
             return [User(*row) for row in await rows.fetchall()]
+
+    async def contacts(self, user_ids: Sequence[int]) -> list[Contact]:
+        """How those of the users who exist are reached, in no order."""
+        async with self._pool.connection() as connection:
+            rows = await connection.execute(
+                "SELECT user_id, user_name, display_name, email FROM users WHERE user_id = ANY(%s)",
+                (list(user_ids),),
+            )
+            return [Contact(*row) for row in await rows.fetchall()]
 
     async def after(self, user_id: int, limit: int) -> list[User]:
         """Users with a greater id, by ascending id."""

@@ -11,13 +11,12 @@ from prometheus_client import CollectorRegistry
 from clients.channel import Peer
 from clients.tail import EventTail, Position
 from services.chassis.call import Call
-from services.chassis.errors import UnavailableError
+from services.chassis.errors import DrainingError, UnavailableError
 from services.chassis.shelf import FRESH_SECONDS, Shelf
 
 from ..home import HomeTimelines
 from ..hydrate import WATCHED_SECONDS, Hydrator
 from ..relations import RelationsCache
-from .errors import DrainingError
 from .feed import RelationsFeed, TweetFeed
 from .history import KEEP_SECONDS, History
 from .hub import Hub

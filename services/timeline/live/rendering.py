@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.chassis import sse
 from services.chassis.call import Call
 
 from ..home import HomeTimelines
@@ -10,7 +11,6 @@ from ..parents import Stretch
 from ..present import page
 from ..relations import Relations
 from ..rules import Replies, Shown, visible
-from . import text
 from .history import History, Record
 from .metrics import LiveMetrics
 
@@ -43,10 +43,14 @@ class Renderer:
         for record in records:
             if record.deleted:
                 if record.user_id in viewer.shown:
-                    blocks.append(text.deletion(record.tweet_id, record.position))
+                    blocks.append(
+                        sse.event(
+                            b"delete", b'{"tweet_id":"%d"}' % record.tweet_id, record.position
+                        )
+                    )
                     self._deletes.inc()
             elif record.tweet_id in pages and record.tweet_id not in self._history.deleted:
-                blocks.append(text.event(b"tweet", pages[record.tweet_id], record.position))
+                blocks.append(sse.event(b"tweet", pages[record.tweet_id], record.position))
                 self._tweets.inc()
         return b"".join(blocks)
 

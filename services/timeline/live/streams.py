@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from clients.tail import Position
+from services.chassis import sse
 from services.chassis.call import Call
+from services.chassis.errors import StreamExpiredError
 from services.chassis.status import failure_of
 
 from ..relations import RelationsCache
-from . import text
-from .errors import StreamExpiredError
 from .feed import TweetFeed
 from .history import History, Record
 from .hub import Hub, authors_of
@@ -89,13 +89,13 @@ class Stream:
             self._outlet.why = "failed"
             error = failed
         self._metrics.events.labels("error").inc()
-        yield text.ending(
+        yield sse.ending(
             failure_of(error, method=self._call.method, request_id=self._call.request_id)
         )
 
     async def _open(self, cursor: str) -> bytes:
         """Find the place to begin; the first block, with a gap where there is one."""
-        known = text.position_of(cursor)
+        known = sse.position_of(cursor)
         if known is not None and await self._feed.reached(known, AHEAD_SECONDS):
             self._position = known
         elif not cursor:
@@ -103,7 +103,7 @@ class Stream:
         gap = b""
         if not self._history.holds(self._position):
             gap = self._gap(self._history.position)
-        return text.opening(self._position) + gap
+        return sse.opening(self._position) + gap
 
     async def _catch_up(self) -> AsyncGenerator[bytes, None]:
         """What happened behind the position, until the hub can take over."""
@@ -144,7 +144,7 @@ class Stream:
         elif self._history.position > self._position:
             self._position = self._history.position  # nothing waits: all of it was somebody else's
         if not piece and time.monotonic() >= self._alive_at:
-            return text.keep_alive(self._position)
+            return sse.keep_alive(self._position)
         return piece
 
     async def _render(self, records: Sequence[Record]) -> bytes:
@@ -154,4 +154,4 @@ class Stream:
     def _gap(self, position: Position) -> bytes:
         self._position = position
         self._metrics.events.labels("gap").inc()
-        return text.gap(self._page_token, position)
+        return sse.gap(self._page_token, position)

@@ -8,13 +8,11 @@ from google.api.httpbody_pb2 import HttpBody
 from aviary.timeline.v1 import timeline_service_pb2 as pb
 from services.chassis.call import Call
 from services.chassis.paging import encode_page_token
+from services.chassis.sse import CONTENT_TYPE, LAST_EVENT_ID
 
 from ..domain import NOTHING_PROVEN
 from ..live.live import LiveTimelines
-from ..live.text import CONTENT_TYPE
 from .home import home_binding
-
-LAST_EVENT_ID = b"last-event-id"
 
 
 class StreamMethods:

@@ -1,7 +1,7 @@
 """`text/event-stream`: how the events of a stream are written, and its cursors.
 
-A cursor is a position in Tweet's log, `xid.seq`, the same at every replica; clients hand it back as
-it is. Every block carries one, also a comment that keeps the connection alive: a client that has
+A cursor is a position in a log, `xid.seq`, the same at every replica; clients hand it back as it
+is. Every block carries one, also a comment that keeps the connection alive: a client that has
 been told of nothing for long resumes from where it was told so.
 """
 
@@ -12,17 +12,19 @@ from google.protobuf import json_format
 from google.rpc import status_pb2
 
 from clients.tail import Position
-from services.chassis.status import Failure
+
+from .status import Failure
 
 CONTENT_TYPE = "text/event-stream"
+LAST_EVENT_ID = b"last-event-id"
 RETRY_MS = 1_000
 """After this time a browser connects again."""
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 
-def cursor_of(position: Position) -> bytes:
+def cursor_of(position: tuple[int, int]) -> bytes:
     """The text of a position."""
-    return b"%d.%d" % position
+    return b"%d.%d" % tuple(position)
 
 
 def position_of(text: str) -> Position | None:
@@ -31,27 +33,22 @@ def position_of(text: str) -> Position | None:
     return Position(int(found[1]), int(found[2])) if found else None
 
 
-def opening(position: Position) -> bytes:
+def opening(position: tuple[int, int]) -> bytes:
     """The first block: no event, but a cursor and how soon to come back."""
     return b"retry: %d\nid: %b\n\n" % (RETRY_MS, cursor_of(position))
 
 
-def keep_alive(position: Position) -> bytes:
+def keep_alive(position: tuple[int, int]) -> bytes:
     """A comment, and how far the stream is."""
     return b": keep-alive\nid: %b\n\n" % cursor_of(position)
 
 
-def event(kind: bytes, data: bytes, position: Position) -> bytes:
+def event(kind: bytes, data: bytes, position: tuple[int, int]) -> bytes:
     """One event; `data` is JSON in one line."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor_of(position), kind, data)
 
 
-def deletion(tweet_id: int, position: Position) -> bytes:
-    """The event of a tweet that is gone."""
-    return event(b"delete", b'{"tweet_id":"%d"}' % tweet_id, position)
-
-
-def gap(page_token: str, position: Position) -> bytes:
+def gap(page_token: str, position: tuple[int, int]) -> bytes:
     """The event of a cursor from which the stream cannot go on."""
     return event(b"gap", b'{"page_token":"%b"}' % page_token.encode(), position)
 

@@ -1,0 +1,81 @@
+"""ListNotifications, GetUnreadCount, MarkRead, StreamNotifications."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from google.api.httpbody_pb2 import HttpBody
+
+from aviary.notify.v1 import notify_service_pb2 as pb
+from services.chassis.call import Call
+from services.chassis.errors import InvalidFieldError, PageTokenError
+from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.sse import CONTENT_TYPE, LAST_EVENT_ID
+
+from ..errors import NotificationNotFoundError
+from ..live import LiveHub
+from ..showing import Showing
+from ..store.inbox import InboxStore
+
+NEWEST = (1 << 63) - 1
+
+
+class InboxMethods:
+    """What an inbox's owner does with it."""
+
+    def __init__(self, inbox: InboxStore, showing: Showing, hub: LiveHub) -> None:
+        self._inbox = inbox
+        self._showing = showing
+        self._inbox_hub = hub
+
+    async def list_notifications(
+        self, request: pb.ListNotificationsRequest, call: Call
+    ) -> pb.ListNotificationsResponse:
+        """Answer a page of the inbox, with the badge."""
+        user_id = call.own_user_id(request.user_id)
+        size = page_size_of(request.page_size)
+        position = decode_page_token(request.page_token, "notifications", user_id)
+        if position and (len(position) != 1 or position[0] < 0):
+            raise PageTokenError
+        rows = await self._inbox.page(user_id, position[0] if position else NEWEST, size + 1)
+        badge = await self._inbox.badge(user_id)
+        shown = rows[:size]
+        reply = pb.ListNotificationsResponse(
+            notifications=await self._showing.notifications(shown, badge.read_up_to),
+            unread_count=badge.unread,
+            read_up_to_id=badge.read_up_to,
+        )
+        if len(rows) > size:
+            last = shown[-1].notification_id
+            reply.next_page_token = encode_page_token([last], "notifications", user_id)
+        return reply
+
+    async def get_unread_count(
+        self, request: pb.GetUnreadCountRequest, call: Call
+    ) -> pb.GetUnreadCountResponse:
+        """Answer the badge."""
+        badge = await self._inbox.badge(call.own_user_id(request.user_id))
+        return pb.GetUnreadCountResponse(unread_count=badge.unread, read_up_to_id=badge.read_up_to)
+
+    async def mark_read(self, request: pb.MarkReadRequest, call: Call) -> pb.MarkReadResponse:
+        """Move the read marker."""
+        user_id = call.own_user_id(request.user_id)
+        if request.notification_id <= 0:
+            raise InvalidFieldError(field="notification_id", problem="is required")
+        badge = await self._inbox.mark_read(user_id, request.notification_id)
+        if badge is None:
+            raise NotificationNotFoundError(notification_id=request.notification_id)
+        return pb.MarkReadResponse(unread_count=badge.unread, read_up_to_id=badge.read_up_to)
+
+    async def stream_notifications(
+        self, request: pb.StreamNotificationsRequest, call: Call
+    ) -> AsyncGenerator[pb.StreamNotificationsResponse, None]:
+        """Stream the inbox as Server-Sent Events."""
+        user_id = call.own_user_id(request.user_id)
+        cursor = call.headers.get(LAST_EVENT_ID, b"").decode("latin-1") or request.last_event_id
+        call.initial.append((b"cache-control", b"no-store"))
+        kind = CONTENT_TYPE
+        async with contextlib.aclosing(self._inbox_hub.stream(user_id, cursor, call)) as pieces:
+            async for piece in pieces:
+                body = HttpBody(content_type=kind, data=piece)
+                yield pb.StreamNotificationsResponse(event_stream=body)
+                kind = ""
