@@ -96,6 +96,25 @@ class Settings:
     jwks_file: Path | None = None
     """Public keys (JWKS) that verify access tokens; by default `home`/keys/jwks.json."""
 
+    vapid_key_file: Path | None = None
+    """P-256 private key (PEM) that names us to push services; by default `home`/keys/vapid.pem."""
+    vapid_subject: str = "mailto:operators@example.org"
+    """Whom push services write to when something is wrong with our messages."""
+    push_hosts: str = (
+        "fcm.googleapis.com,updates.push.services.mozilla.com,notify.windows.com,push.apple.com"
+    )
+    """Hosts of push services that are called, with their subdomains; commas between."""
+    push_allow_private: bool = False
+    """Whether private addresses and plain HTTP may be called, too; for tests only."""
+    push_concurrency: int = 16
+    """Push messages that one notifier sends at a time."""
+    smtp_url: str = ""
+    """`smtp://user:password@host:587?starttls=true` or `smtps://`; empty: mails go to a folder."""
+    mail_from: str = "Aviary <no-reply@example.org>"
+    """Sender of mails."""
+    mail_concurrency: int = 4
+    """Mails that one notifier sends at a time."""
+
     log_level: str = "info"
     """Lowest level that is logged: debug, info, warning or error."""
     reflection: bool = True
@@ -141,6 +160,16 @@ class Settings:
     def signing_key_path(self) -> Path:
         """Where the private signing key is."""
         return self.signing_key_file or self.home / "keys" / "signing.pem"
+
+    @property
+    def vapid_key_path(self) -> Path:
+        """Where the key for push services is."""
+        return self.vapid_key_file or self.home / "keys" / "vapid.pem"
+
+    @property
+    def outbox_folder(self) -> Path:
+        """Where mails go while there is no mail server."""
+        return self.home / "outbox"
 
     @property
     def jwks_path(self) -> Path:

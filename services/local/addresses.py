@@ -24,9 +24,10 @@ ANSWER_SECONDS = 5.0
 def shown(settings: Settings) -> dict[str, str]:
     """Address per store, without passwords."""
     named = [name for name in (*STORES, "object_store") if getattr(settings, name)]
+    mail = _clean_url(settings.smtp_url) if settings.smtp_url else str(settings.outbox_folder)
     return {
         name.removesuffix("_dsn").removesuffix("_url"): _address(settings, name) for name in named
-    }
+    } | {"mail": mail}
 
 
 async def check_external(settings: Settings) -> None:

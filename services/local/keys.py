@@ -1,4 +1,4 @@
-"""The key pair that signs access tokens, made on the first start."""
+"""The keys that sign access tokens and name us to push services, made on the first start."""
 
 import json
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.chassis.config import Settings
@@ -21,6 +22,8 @@ def ensure_keys(settings: Settings) -> None:
     try:
         key = _private_key(settings.signing_key_path)
         _publish(key, settings.jwks_path)
+        if not settings.vapid_key_path.exists():
+            _write(settings.vapid_key_path, _pem(ec.generate_private_key(ec.SECP256R1())), 0o600)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = f"the signing keys cannot be read or written ({error})"
         raise HomeUnusableError(settings.signing_key_path.parent, reason) from error
@@ -29,17 +32,20 @@ def ensure_keys(settings: Settings) -> None:
 def _private_key(path: Path) -> Ed25519PrivateKey:
     if not path.exists():
         made = Ed25519PrivateKey.generate()
-        pem = made.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        _write(path, pem, 0o600)
+        _write(path, _pem(made), 0o600)
         return made
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} is not an Ed25519 key")
     return key
+
+
+def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 def _publish(key: Ed25519PrivateKey, path: Path) -> None:

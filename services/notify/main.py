@@ -10,12 +10,14 @@ from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import leased_snowflakes
 from services.chassis.stores import check_pool, migrate, open_pool
 
+from .delivery.endpoints import EndpointRules
+from .delivery.mail import Composer, UnsubscribeTokens
+from .delivery.push import VapidKey
 from .inbox_stream import inbox_source
 from .live import open_hub
 from .servicer.notify import DESCRIPTOR, NotifyServicer
 from .showing import Showing
-from .store.inbox import InboxStore
-from .store.preferences import PreferenceStore
+from .store.stores import stores_on
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,9 +32,17 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         pool = await enter(open_pool(dsn, size=settings.pool_size, name="notify"))
         graph = await enter(GraphClient(settings.graph_address))
         ids = await enter(leased_snowflakes(pool, runtime.instance))
-        inbox, showing = InboxStore(pool, ids.next), Showing(graph)
-        hub = await enter(open_hub(inbox_source(pool, inbox, showing), dsn, runtime.draining))
+        stores, showing = stores_on(pool, ids.next), Showing(graph)
+        source = inbox_source(pool, stores.inbox, showing)
+        tokens = UnsubscribeTokens(settings.vapid_key_path.read_bytes())
         servicer = NotifyServicer(
-            inbox=inbox, showing=showing, hub=hub, preferences=PreferenceStore(pool)
+            stores=stores,
+            showing=showing,
+            hub=await enter(open_hub(source, dsn, runtime.draining)),
+            rules=EndpointRules(settings.push_hosts, allow_private=settings.push_allow_private),
+            public_key=VapidKey(settings.vapid_key_path, settings.vapid_subject).public_key,
+            tokens=tokens,
+            composer=Composer(settings.mail_from, settings.public_url, tokens),
+            next_id=ids.next,
         )
         yield Service({DESCRIPTOR: servicer}, {"postgres": partial(check_pool, pool)})

@@ -36,7 +36,15 @@ def test_up_prints_how_to_use_it_and_ctrl_c_leaves_nobody(aviary: CommandLine) -
     assert {row["name"] for row in found["processes"]} == NAMES
     assert {row["health"] for row in found["processes"]} == {"healthy"}
     assert found["host"] == "grpcio"
-    assert found["stores"].keys() == {"tweet", "graph", "timeline", "search", "notify", "redis"}
+    assert found["stores"].keys() == {
+        "tweet",
+        "graph",
+        "timeline",
+        "search",
+        "notify",
+        "redis",
+        "mail",
+    }
     assert all(row["pid"] and row["rss"] for row in found["processes"])
     pids = tree(process.pid)
     os.killpg(process.pid, signal.SIGINT)

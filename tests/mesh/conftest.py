@@ -21,7 +21,7 @@ async def mesh() -> AsyncIterator[Mesh]:
     home = Path(tempfile.mkdtemp(prefix="av-"))
     home.chmod(0o711)
     try:
-        async with running(Settings(home=home, edge_port=0)) as started:
+        async with running(Settings(home=home, edge_port=0, push_allow_private=True)) as started:
             yield started
     finally:
         shutil.rmtree(home, ignore_errors=True)

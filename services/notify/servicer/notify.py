@@ -1,22 +1,41 @@
 """NotifyService whole, from the parts that serve it."""
 
+from collections.abc import Callable
+
 from aviary.notify.v1 import notify_service_pb2 as pb
 
+from ..delivery.endpoints import EndpointRules
+from ..delivery.mail import Composer, UnsubscribeTokens
 from ..live import LiveHub
 from ..showing import Showing
-from ..store.inbox import InboxStore
-from ..store.preferences import PreferenceStore
+from ..store.stores import Stores
 from .inbox import InboxMethods
 from .preferences import PreferenceMethods
+from .push import PushMethods
+from .queues import QueueMethods, UnsubscribeMethods
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["NotifyService"]
 
 
-class NotifyServicer(InboxMethods, PreferenceMethods):
+class NotifyServicer(
+    InboxMethods, PreferenceMethods, PushMethods, QueueMethods, UnsubscribeMethods
+):
     """The methods served so far; what the contract has beyond them answers UNIMPLEMENTED."""
 
     def __init__(
-        self, *, inbox: InboxStore, showing: Showing, hub: LiveHub, preferences: PreferenceStore
+        self,
+        *,
+        stores: Stores,
+        showing: Showing,
+        hub: LiveHub,
+        rules: EndpointRules,
+        public_key: str,
+        tokens: UnsubscribeTokens,
+        composer: Composer,
+        next_id: Callable[[], int],
     ) -> None:
-        InboxMethods.__init__(self, inbox, showing, hub)
-        PreferenceMethods.__init__(self, preferences)
+        InboxMethods.__init__(self, stores.inbox, showing, hub)
+        PreferenceMethods.__init__(self, stores.preferences)
+        PushMethods.__init__(self, stores.subscriptions, rules, public_key, next_id)
+        QueueMethods.__init__(self, stores.deliveries)
+        UnsubscribeMethods.__init__(self, tokens, composer, stores.preferences)

@@ -119,6 +119,19 @@ class InboxStore:
             )
             return [_row(row) for row in await cursor.fetchall()]
 
+    async def entries(self, user_id: int, keys: Sequence[tuple[Kind, int]]) -> list[Row]:
+        """Some entries of a user, by kind and object, newest first."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT e.kind, e.object_id, e.notification_id, e.tweet_id, e.actor_count,"
+                " e.latest_actors, e.gone"
+                " FROM unnest(%s::smallint[], %s::bigint[]) AS k(kind, object_id)"
+                " JOIN entries e ON e.user_id = %s AND e.kind = k.kind"
+                " AND e.object_id = k.object_id ORDER BY e.notification_id DESC",
+                ([kind.value for kind, _ in keys], [object_id for _, object_id in keys], user_id),
+            )
+            return [_row(row) for row in await cursor.fetchall()]
+
     async def badge(self, user_id: int) -> Badge:
         """How many entries are unread."""
         async with self._pool.connection() as connection:

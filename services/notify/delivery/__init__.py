@@ -1,0 +1,1 @@
+"""Deliveries by push and mail: a queue in SQL, the senders, and what may be called."""
