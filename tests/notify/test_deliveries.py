@@ -1,87 +1,27 @@
 """Deliveries: claimed once, sent once, tried again, given up; by push and by mail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 
-from aviary.graph.v1 import graph_service_pb2 as graph_pb
-from services.notify.delivery.dispatcher import DeliveryMetrics, Dispatcher
-from services.notify.delivery.endpoints import EndpointRules, PublicResolver, is_public
-from services.notify.delivery.mail import Composer, OutboxSender, SmtpSender, UnsubscribeTokens
-from services.notify.delivery.making import Current, MailMaker, PushMaker
-from services.notify.delivery.push import VapidKey, key_of, open_sender, secret_of
+from services.notify.delivery.endpoints import EndpointRules
+from services.notify.delivery.mail import OutboxSender, SmtpSender
+from services.notify.delivery.push import VapidKey, key_of, open_sender
 from services.notify.domain_preferences import DEFAULTS, Channel, EmailMode
-from services.notify.errors import PushEndpointRefusedError
-from services.notify.showing import Showing
-from services.notify.store.deliveries import DeliveryStore
-from services.notify.store.subscriptions import Keys, SubscriptionStore
+from services.notify.store.subscriptions import Keys
 
+from .post import Post
 from .receivers import SECRET, MailServer, PushService, push_service
 from .rig import Rig, inbox_rig
 
 # aiosmtpd does not like passwords without TLS; on loopback there is none.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
 A, B = 11, 12
-KEY = b"a key that nobody knows"
-
-
-class Contacts:
-    """Everybody has an address, but for those without."""
-
-    def __init__(self) -> None:
-        self.without: set[int] = set()
-
-    async def contacts(self, user_ids: Sequence[int]) -> dict[int, Any]:
-        return {
-            u: graph_pb.Contact(
-                user_id=u, display_name=f"User <{u}>",
-                email="" if u in self.without else f"u{u}@example.org",
-            )
-            for u in user_ids
-        }  # fmt: skip
-
-
-class Post:
-    """The queue with both dispatchers."""
-
-    def __init__(self, rig: Rig, sender: Any, mails: Any, registry: CollectorRegistry) -> None:
-        self.rig = rig
-        self.store = DeliveryStore(rig.pool)
-        self.subscriptions = SubscriptionStore(rig.pool)
-        self.contacts = Contacts()
-        self.registry = registry
-        graph: Any = rig.graph
-        contacts: Any = self.contacts
-        current = Current(rig.inbox, Showing(graph), "http://aviary.test")
-        composer = Composer("Aviary <no@aviary.test>", "http://aviary.test", UnsubscribeTokens(KEY))
-        metrics = DeliveryMetrics(registry)
-        push = PushMaker(current, rig.preferences, self.subscriptions, sender)
-        mail = MailMaker(current, rig.preferences, contacts, composer, mails)
-        self.push = Dispatcher(Channel.PUSH, self.store, push, metrics, 4)
-        self.mail = Dispatcher(Channel.EMAIL, self.store, mail, metrics, 4)
-
-    async def drain(self, dispatcher: Dispatcher) -> None:
-        while await dispatcher.step():
-            pass
-
-    async def wants_mail(self, user: int, mode: EmailMode = EmailMode.IMMEDIATE) -> None:
-        await self.rig.preferences.put(user, DEFAULTS._replace(email_mode=mode))
-
-    async def states(self) -> list[tuple[int, int, int]]:
-        """(channel, state, attempts) of every delivery."""
-        return sorted(await self.rig.sql("SELECT channel, state, attempts FROM deliveries"))
-
-    async def now_due(self) -> None:
-        await self.rig.sql("UPDATE deliveries SET due_time = now() RETURNING 1")
-
-    def count(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, labels) or 0.0
 
 
 @pytest.fixture(scope="session")
@@ -284,60 +224,3 @@ async def test_without_a_server_mails_go_to_a_folder(
     [file] = (tmp_path / "outbox").iterdir()
     assert b"User 12 mentioned you" in file.read_bytes()
     assert file.suffix == ".eml"
-
-
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "http://fcm.googleapis.com/x", "https://evil.example/x", "https://127.0.0.1/x",
-        "https://[::1]/x", "https://user@fcm.googleapis.com/x", "https://fcm.googleapis.com:22/x",
-        "https://fcm.googleapis.com.evil.example/x", "https://2130706433/", "ftp://fcm.googleapis.com",
-        "nonsense", "", "https://fcm.googleapis.com/" + "x" * 2_048, "https://[oops/",
-    ],
-)  # fmt: skip
-def test_endpoints_that_are_not_called(endpoint: str) -> None:
-    rules = EndpointRules("fcm.googleapis.com, push.apple.com")
-    with pytest.raises(PushEndpointRefusedError):
-        rules.check(endpoint)
-    rules.check("https://fcm.googleapis.com/send/abc")
-    rules.check("https://web.push.apple.com/abc")
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.9.9", "169.254.169.254", "0.0.0.0",
-     "::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "224.0.0.1"],
-)  # fmt: skip
-async def test_names_that_lead_inside_are_not_called(address: str) -> None:
-    assert not is_public(address)
-
-    async def resolve(_host: str, _port: int) -> Sequence[str]:
-        return ["93.184.216.34", address]
-
-    with pytest.raises(OSError, match="not public"):
-        await PublicResolver(resolve).resolve("fcm.googleapis.com", 443)
-
-
-async def test_public_names_are_called_at_what_was_looked_at() -> None:
-    async def resolve(_host: str, _port: int) -> Sequence[str]:
-        return ["93.184.216.34", "2606:2800:220:1::1"]
-
-    found = await PublicResolver(resolve).resolve("fcm.googleapis.com", 443)
-    assert [each["host"] for each in found] == ["93.184.216.34", "2606:2800:220:1::1"]
-
-
-def test_keys_of_browsers() -> None:
-    assert key_of("AAAA") is None
-    assert key_of("\u00e9") is None
-    assert key_of("B" + "A" * 86) is None
-    assert secret_of("AAAA") is None
-
-
-def test_unsubscribe_tokens_cannot_be_guessed() -> None:
-    tokens, others = UnsubscribeTokens(KEY), UnsubscribeTokens(b"another key")
-    token = tokens.token(A)
-    assert tokens.user_of(token) == A
-    number, mac = token.split(".")
-    cut = f"{number}.{mac[:-1]}"
-    for each in (f"{B}.{mac}", cut, number, "", ".", others.token(A), "\u0661.x"):
-        assert tokens.user_of(each) is None
