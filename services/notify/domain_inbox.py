@@ -23,6 +23,10 @@ class Kind(IntEnum):
     MESSAGE = 9
 
 
+RENEWED = {Kind.MESSAGE}
+"""What the same actor does again is news; of all else only the first time counts."""
+
+
 class Key(NamedTuple):
     """An entry: one kind of thing that happened to one object of a user's."""
 
@@ -91,6 +95,10 @@ def apply(
             continue
         made[known_as] = Occurrence(change.event_id, change.event_id, change.alive)
         was_alive = before is not None and before.alive
+        if was_alive and change.alive and change.key.kind in RENEWED:
+            entry = changed.get(change.key) or entries.get(change.key, NEW)
+            changed[change.key] = _with(entry, change)._replace(actor_count=entry.actor_count)
+            continue
         if was_alive == change.alive:
             if change.alive:
                 made[known_as] = before._replace(event_id=change.event_id)  # type: ignore[union-attr]

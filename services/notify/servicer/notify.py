@@ -3,13 +3,16 @@
 from collections.abc import Callable
 
 from aviary.notify.v1 import notify_service_pb2 as pb
+from clients.graph import GraphClient
 
 from ..delivery.endpoints import EndpointRules
 from ..delivery.mail import Composer, UnsubscribeTokens
 from ..live import LiveHub
+from ..messaging import Messaging
 from ..showing import Showing
 from ..store.stores import Stores
 from .inbox import InboxMethods
+from .messages import MessageMethods
 from .preferences import PreferenceMethods
 from .push import PushMethods
 from .queues import QueueMethods, UnsubscribeMethods
@@ -18,9 +21,14 @@ DESCRIPTOR = pb.DESCRIPTOR.services_by_name["NotifyService"]
 
 
 class NotifyServicer(
-    InboxMethods, PreferenceMethods, PushMethods, QueueMethods, UnsubscribeMethods
+    InboxMethods,
+    PreferenceMethods,
+    PushMethods,
+    QueueMethods,
+    UnsubscribeMethods,
+    MessageMethods,
 ):
-    """The methods served so far; what the contract has beyond them answers UNIMPLEMENTED."""
+    """Every method of the service."""
 
     def __init__(
         self,
@@ -28,6 +36,9 @@ class NotifyServicer(
         stores: Stores,
         showing: Showing,
         hub: LiveHub,
+        messaging: Messaging,
+        message_hub: LiveHub,
+        graph: GraphClient,
         rules: EndpointRules,
         public_key: str,
         tokens: UnsubscribeTokens,
@@ -39,3 +50,4 @@ class NotifyServicer(
         PushMethods.__init__(self, stores.subscriptions, rules, public_key, next_id)
         QueueMethods.__init__(self, stores.deliveries)
         UnsubscribeMethods.__init__(self, tokens, composer, stores.preferences)
+        MessageMethods.__init__(self, messaging, stores.messages, graph, message_hub)

@@ -7,6 +7,7 @@ from services.chassis.stores import Pool
 
 from .deliveries import DeliveryStore
 from .inbox import InboxStore
+from .messages import MessageStore
 from .preferences import PreferenceStore
 from .subscriptions import SubscriptionStore
 
@@ -18,13 +19,16 @@ class Stores(NamedTuple):
     preferences: PreferenceStore
     deliveries: DeliveryStore
     subscriptions: SubscriptionStore
+    messages: MessageStore
 
 
 def stores_on(pool: Pool, next_id: Callable[[], int]) -> Stores:
     """The stores of one database."""
+    inbox = InboxStore(pool, next_id)
     return Stores(
-        InboxStore(pool, next_id),
+        inbox,
         PreferenceStore(pool),
         DeliveryStore(pool),
         SubscriptionStore(pool),
+        MessageStore(pool, inbox, next_id),
     )

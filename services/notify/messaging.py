@@ -1,0 +1,137 @@
+"""Direct messages: who may write to whom, and what may be shared."""
+
+import struct
+from collections.abc import Sequence
+
+from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
+from clients.graph import GraphClient
+from clients.tweet import TweetClient, author_id_of
+from services.chassis.visibility import VISIBLE, Subject, Visibility
+
+from .domain_inbox import Kind
+from .domain_messages import Member, Message, State, checked_members, checked_text, checked_title
+from .domain_preferences import INBOX
+from .errors import (
+    BlockedError,
+    ConversationNotFoundError,
+    TweetNotFoundError,
+    TweetNotShareableError,
+    UserNotFoundError,
+)
+from .store.messages import MessageStore
+from .store.preferences import PreferenceStore
+
+BLOCKED = (
+    VisibilityRule.VISIBILITY_RULE_BLOCKED_BY_AUTHOR,
+    VisibilityRule.VISIBILITY_RULE_AUTHOR_BLOCKED,
+)
+PAIR = 2
+
+
+class Messaging:
+    """Conversations as their members use them. A block holds: without Graph nothing is sent."""
+
+    def __init__(
+        self,
+        store: MessageStore,
+        preferences: PreferenceStore,
+        graph: GraphClient,
+        tweets: TweetClient,
+        visibility: Visibility,
+    ) -> None:
+        self._store = store
+        self._preferences = preferences
+        self._graph = graph
+        self._tweets = tweets
+        self._visibility = visibility
+
+    async def create(
+        self, caller: int, user_ids: Sequence[int], title: str, request_id: str
+    ) -> int:
+        """Open a conversation; its id."""
+        ids = checked_members(caller, user_ids)
+        title = checked_title(title)
+        known = {user.user_id for user in await self._graph.get_users(ids)}
+        for user_id in ids:
+            if user_id not in known:
+                raise UserNotFoundError(user_id=user_id)
+        await self._refuse_blocked(caller, ids[1:])
+        states = [await self._state(caller, user_id) for user_id in ids[1:]]
+        members = [Member(caller, State.MEMBER)]
+        members += [Member(*pair) for pair in zip(ids[1:], states, strict=True)]
+        group = len(ids) > PAIR or bool(title)
+        return await self._store.create(caller, members, title, group, request_id)
+
+    async def send(
+        self, caller: int, conversation_id: int, text: str, tweet_id: int, request_id: str
+    ) -> Message:
+        """Send a message."""
+        text = checked_text(text, tweet_id)
+        members = await self._store.members(caller, conversation_id)
+        if not members:
+            raise ConversationNotFoundError(conversation_id=conversation_id)
+        others = [member for member in members if member.user_id != caller]
+        if len(members) <= PAIR:
+            await self._refuse_blocked(caller, [member.user_id for member in others])
+        if tweet_id:
+            await self._check_shared(caller, tweet_id, others)
+        told = await self._told(caller, others)
+        message = Message(conversation_id, 0, caller, text, tweet_id)
+        sent = await self._store.send(message, request_id, told)
+        if sent is None:
+            raise ConversationNotFoundError(conversation_id=conversation_id)
+        return sent
+
+    async def visible_tweets(self, caller: int, messages: Sequence[Message]) -> list[bytes]:
+        """The shared tweets that the caller may see, serialized, each once."""
+        ids = list(dict.fromkeys(m.tweet_id for m in messages if m.tweet_id))
+        raw = await self._tweets.batch_get_raw(ids) if ids else {}
+        subjects = {i: Subject(author_id_of(tweet)) for i, tweet in raw.items()}
+        rules = await self._visibility.rules(
+            caller, Surface.SURFACE_TWEET, dict.fromkeys(subjects.values())
+        )
+        return [tweet for i, tweet in raw.items() if rules[subjects[i]] == VISIBLE]
+
+    async def _state(self, caller: int, user_id: int) -> State:
+        """Whoever does not follow the caller is asked first."""
+        packed = await self._graph.following_ids(user_id)
+        follows = any(one == caller for (one,) in struct.iter_unpack(">q", packed))
+        return State.MEMBER if follows else State.ASKED
+
+    async def _refuse_blocked(self, caller: int, others: Sequence[int]) -> None:
+        rules = await self._visibility.rules(
+            caller, Surface.SURFACE_MESSAGE, [Subject(user) for user in others]
+        )
+        for subject, rule in rules.items():
+            if rule in BLOCKED:
+                raise BlockedError(user_id=caller, target_user_id=subject.author_user_id)
+
+    async def _check_shared(self, caller: int, tweet_id: int, others: Sequence[Member]) -> None:
+        tweet = (await self._tweets.batch_get_raw([tweet_id])).get(tweet_id)
+        if tweet is None:
+            raise TweetNotFoundError(tweet_id=tweet_id)
+        author = Subject(author_id_of(tweet))
+        rules = await self._visibility.rules(caller, Surface.SURFACE_TWEET, [author])
+        if rules[author] != VISIBLE:
+            raise TweetNotFoundError(tweet_id=tweet_id)
+        for member in others:
+            rules = await self._visibility.rules(member.user_id, Surface.SURFACE_TWEET, [author])
+            if rules[author] == VisibilityRule.VISIBILITY_RULE_AUTHOR_PROTECTED:
+                raise TweetNotShareableError(tweet_id=tweet_id)
+
+    async def _told(self, caller: int, others: Sequence[Member]) -> list[int]:
+        """Whose inboxes are told: no requests, nobody who muted or blocked, nor turned it off."""
+        users = [member.user_id for member in others if member.state is State.MEMBER]
+        preferences = await self._preferences.get_many(users) if users else {}
+        told = []
+        for user_id in users:
+            rules = await self._visibility.rules(
+                user_id, Surface.SURFACE_NOTIFICATION, [Subject(caller)]
+            )
+            hidden = any(
+                rule not in (VISIBLE, VisibilityRule.VISIBILITY_RULE_AUTHOR_PROTECTED)
+                for rule in rules.values()
+            )
+            if not hidden and preferences[user_id].wants(Kind.MESSAGE, INBOX):
+                told.append(user_id)
+        return told

@@ -1,0 +1,171 @@
+"""Direct messages: conversations, what is said in them, and the live stream of it."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from google.api.httpbody_pb2 import HttpBody
+
+from aviary.notify.v1 import notify_service_pb2 as pb
+from aviary.tweet.v1.tweet_pb2 import Tweet
+from clients.graph import GraphClient
+from services.chassis.call import Call
+from services.chassis.errors import InvalidFieldError, PageTokenError
+from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.sse import CONTENT_TYPE, LAST_EVENT_ID
+
+from ..domain_messages import Conversation, State
+from ..errors import ConversationNotFoundError, MessageNotFoundError
+from ..live import LiveHub
+from ..message_forms import conversation_of, message_of
+from ..messaging import Messaging
+from ..store.messages import MessageStore
+
+NEWEST = (1 << 63) - 1
+
+
+class MessageMethods:
+    """What members do in their conversations."""
+
+    def __init__(
+        self, messaging: Messaging, messages: MessageStore, graph: GraphClient, hub: LiveHub
+    ) -> None:
+        self._messaging = messaging
+        self._messages = messages
+        self._member_graph = graph
+        self._message_hub = hub
+
+    async def create_conversation(
+        self, request: pb.CreateConversationRequest, call: Call
+    ) -> pb.CreateConversationResponse:
+        """Open a conversation."""
+        caller, key = call.require_caller(), call.idempotency_key(request.request_id)
+        made = await self._messaging.create(caller, request.user_ids, request.title, key)
+        found = await self._conversation(caller, made)
+        return pb.CreateConversationResponse(conversation=conversation_of(found))
+
+    async def get_conversation(
+        self, request: pb.GetConversationRequest, call: Call
+    ) -> pb.GetConversationResponse:
+        """Answer a conversation."""
+        found = await self._conversation(call.require_caller(), request.conversation_id)
+        users = await self._member_graph.get_users(found.members)
+        return pb.GetConversationResponse(conversation=conversation_of(found), users=users)
+
+    async def list_conversations(
+        self, request: pb.ListConversationsRequest, call: Call
+    ) -> pb.ListConversationsResponse:
+        """List the caller's conversations, or the requests."""
+        caller, size = call.require_caller(), page_size_of(request.page_size)
+        shape = ("conversations", caller, request.requests)
+        position = decode_page_token(request.page_token, *shape)
+        if len(position) > 1:
+            raise PageTokenError
+        state = State.ASKED if request.requests else State.MEMBER
+        before = position[0] if position else NEWEST
+        rows = await self._messages.page(caller, state, before, size + 1)
+        shown = rows[:size]
+        members = dict.fromkeys(user for row in shown for user in row.members)
+        reply = pb.ListConversationsResponse(
+            conversations=map(conversation_of, shown),
+            users=await self._member_graph.get_users(members) if members else (),
+            unread_count=await self._messages.unread_conversations(caller),
+        )
+        if len(rows) > size:
+            reply.next_page_token = encode_page_token([shown[-1].listed_id], *shape)
+        return reply
+
+    async def accept_conversation(
+        self, request: pb.AcceptConversationRequest, call: Call
+    ) -> pb.AcceptConversationResponse:
+        """Accept a request."""
+        caller = call.require_caller()
+        await self._conversation(caller, request.conversation_id)
+        await self._messages.accept(caller, request.conversation_id)
+        found = await self._conversation(caller, request.conversation_id)
+        return pb.AcceptConversationResponse(conversation=conversation_of(found))
+
+    async def leave_conversation(
+        self, request: pb.LeaveConversationRequest, call: Call
+    ) -> pb.LeaveConversationResponse:
+        """Leave a group, or take a conversation of two off the list."""
+        caller = call.require_caller()
+        await self._conversation(caller, request.conversation_id)
+        await self._messages.leave(caller, request.conversation_id)
+        return pb.LeaveConversationResponse()
+
+    async def send_message(
+        self, request: pb.SendMessageRequest, call: Call
+    ) -> pb.SendMessageResponse:
+        """Send a message."""
+        caller, key = call.require_caller(), call.idempotency_key(request.request_id)
+        sent = await self._messaging.send(
+            caller, request.conversation_id, request.text, request.tweet_id, key
+        )
+        return pb.SendMessageResponse(message=message_of(sent))
+
+    async def list_messages(
+        self, request: pb.ListMessagesRequest, call: Call
+    ) -> pb.ListMessagesResponse:
+        """Answer a page of a conversation."""
+        caller, size = call.require_caller(), page_size_of(request.page_size)
+        shape = ("messages", caller, request.conversation_id)
+        position = decode_page_token(request.page_token, *shape)
+        if len(position) > 1:
+            raise PageTokenError
+        await self._conversation(caller, request.conversation_id)
+        before = position[0] if position else NEWEST
+        rows = await self._messages.messages(caller, request.conversation_id, before, size + 1)
+        shown = rows[:size]
+        writers = dict.fromkeys(message.user_id for message in shown)
+        tweets = await self._messaging.visible_tweets(caller, shown)
+        reply = pb.ListMessagesResponse(
+            messages=map(message_of, shown),
+            users=await self._member_graph.get_users(writers) if writers else (),
+            tweets=map(Tweet.FromString, tweets),
+        )
+        if len(rows) > size:
+            reply.next_page_token = encode_page_token([shown[-1].message_id], *shape)
+        return reply
+
+    async def delete_message(
+        self, request: pb.DeleteMessageRequest, call: Call
+    ) -> pb.DeleteMessageResponse:
+        """Take a message out of the caller's view."""
+        caller = call.require_caller()
+        await self._conversation(caller, request.conversation_id)
+        if not await self._messages.hide(caller, request.conversation_id, request.message_id):
+            raise MessageNotFoundError(message_id=request.message_id)
+        return pb.DeleteMessageResponse()
+
+    async def mark_conversation_read(
+        self, request: pb.MarkConversationReadRequest, call: Call
+    ) -> pb.MarkConversationReadResponse:
+        """Move the caller's read marker."""
+        caller, number = call.require_caller(), request.message_id
+        if number <= 0:
+            raise InvalidFieldError(field="message_id", problem="is required")
+        await self._conversation(caller, request.conversation_id)
+        if not await self._messages.mark_read(caller, request.conversation_id, number):
+            raise MessageNotFoundError(message_id=number)
+        found = await self._conversation(caller, request.conversation_id)
+        return pb.MarkConversationReadResponse(unread_count=found.unread)
+
+    async def stream_messages(
+        self, request: pb.StreamMessagesRequest, call: Call
+    ) -> AsyncGenerator[pb.StreamMessagesResponse, None]:
+        """Stream what is said in all the caller's conversations."""
+        caller = call.require_caller()
+        cursor = call.headers.get(LAST_EVENT_ID, b"").decode("latin-1") or request.last_event_id
+        call.initial.append((b"cache-control", b"no-store"))
+        kind = CONTENT_TYPE
+        async with contextlib.aclosing(self._message_hub.stream(caller, cursor, call)) as pieces:
+            async for piece in pieces:
+                body = HttpBody(content_type=kind, data=piece)
+                yield pb.StreamMessagesResponse(event_stream=body)
+                kind = ""
+
+    async def _conversation(self, caller: int, conversation_id: int) -> Conversation:
+        found = await self._messages.get(caller, conversation_id)
+        if found is None:
+            raise ConversationNotFoundError(conversation_id=conversation_id)
+        return found
