@@ -13,8 +13,9 @@ from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
 from services.chassis.tokens import TokenVerifier
 from services.chassis.visibility import Visibility
 
-from . import callers, ingesting, listing, mentions, messages, posting, reading, servicer
+from . import callers, ingesting, listing, mentions, messages, posting, reading
 from . import visibility as rules
+from .servicer.tweet import DESCRIPTOR, TweetServicer
 from .store import cache, keys, lists, posts, reads, replica
 
 
@@ -41,7 +42,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         visible = rules.TweetVisibility(Visibility(graph.check_visibility))
         poster = posting.Poster(write, read, cached, names, visible, form, ids, registry)
         stack.push_async_callback(poster.close)
-        tweets = servicer.TweetServicer(
+        tweets = TweetServicer(
             callers=callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key),
             poster=poster,
             ingester=ingesting.Ingester(write, read, names, form, ids),
@@ -52,7 +53,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             posts=write, reads=read, cache=cached, messages=form, snowflakes=ids,
         )  # fmt: skip
         yield Service(
-            {servicer.DESCRIPTOR: tweets, events.DESCRIPTOR: log},
+            {DESCRIPTOR: tweets, events.DESCRIPTOR: log},
             {"postgres": partial(stores.check_pool, pool)},
         )
 

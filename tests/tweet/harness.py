@@ -18,7 +18,7 @@ from services.chassis.server import Runtime, Server, Service, open_server
 from services.chassis.status import Failure
 from services.local.keys import ensure_keys
 from services.tweet.main import compose
-from services.tweet.servicer import DESCRIPTOR
+from services.tweet.servicer.tweet import DESCRIPTOR
 
 PATH = f"/{DESCRIPTOR.full_name}/"
 ALICE, BOB = 1001, 1002

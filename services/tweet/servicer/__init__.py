@@ -1,0 +1,1 @@
+"""The methods of TweetService: proto <-> domain, nothing else."""

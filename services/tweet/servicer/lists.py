@@ -1,0 +1,94 @@
+"""Lists of tweets: by author, by whom they mention, over many authors, all."""
+
+from collections.abc import AsyncIterator
+
+from aviary.tweet.v1 import tweet_service_pb2 as pb
+from clients.wire import FIRST
+from services.chassis.call import Call
+from services.chassis.errors import InvalidFieldError, PageTokenError
+from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+
+from ..domain import Kinds, Span
+from ..listing import AuthorLists
+from ..messages import TweetMessages, frames
+from ..store.lists import ListStore, Stretch
+from ..store.reads import ANY_ID, ReadStore
+from .limits import check_count
+
+MAX_AUTHORS, MAX_ENTRIES = 10_000, 1_000
+SCAN_ROWS = 1_000
+
+
+class ListMethods:
+    """ListUserTweets, ListMentions, ListRecentByAuthors, ScanTweets."""
+
+    def __init__(
+        self, authors: AuthorLists, lists: ListStore, reads: ReadStore, messages: TweetMessages
+    ) -> None:
+        self._authors = authors
+        self._lists = lists
+        self._reads = reads
+        self._list_messages = messages
+
+    async def list_user_tweets(self, request: pb.ListUserTweetsRequest, call: Call) -> bytes:
+        """Answer a page of one author's tweets; to the author, with what was posted just now."""
+        kinds = Kinds(
+            request.include_replies if request.HasField("include_replies") else True,
+            request.include_retweets if request.HasField("include_retweets") else True,
+            request.only_media,
+        )
+        shape = ("user_tweets", request.user_id, request.since_id, request.max_id, *kinds)
+        span, complete_ms = _span(request, shape)
+        own = call.caller.user_id == request.user_id
+        page = await self._authors.page(request.user_id, span, kinds, complete_ms, newest=own)
+        return self._page(page.stretch, page.complete_ms, shape)
+
+    async def list_mentions(self, request: pb.ListMentionsRequest, _call: Call) -> bytes:
+        """Answer a page of the tweets that mention a user."""
+        shape = ("mentions", request.user_id, request.since_id, request.max_id)
+        span, _ = _span(request, shape)
+        return self._page(await self._lists.of_mentioned(request.user_id, span), 0, shape)
+
+    async def list_recent_by_authors(
+        self, request: pb.ListRecentByAuthorsRequest, _call: Call
+    ) -> pb.ListRecentByAuthorsResponse:
+        """Answer the newest entries over many authors."""
+        check_count("user_ids", len(request.user_ids), MAX_AUTHORS)
+        if request.limit < 0:
+            raise InvalidFieldError(field="limit", problem="must be 0 (for the default) or more")
+        entries = await self._reads.recent(
+            request.user_ids,
+            since_id=request.since_id,
+            max_id=request.max_id,
+            limit=min(request.limit or MAX_ENTRIES, MAX_ENTRIES),
+        )
+        return pb.ListRecentByAuthorsResponse(entries=entries)
+
+    async def scan_tweets(self, request: pb.ScanTweetsRequest, _call: Call) -> AsyncIterator[bytes]:
+        """Stream every tweet, newest first."""
+        before = request.before_tweet_id or ANY_ID
+        while rows := await self._reads.before(before, SCAN_ROWS):
+            yield frames(FIRST, [self._list_messages.serialize(row) for row in rows])
+            before = rows[-1].tweet_id
+
+    def _page(self, stretch: Stretch, complete_ms: int, shape: tuple[object, ...]) -> bytes:
+        """A page of tweets, in field 1, and its token, in field 2, as every list here has them."""
+        page = frames(FIRST, [self._list_messages.serialize(row) for row in stretch.rows])
+        if not stretch.reached:
+            return page
+        token = encode_page_token([stretch.reached, complete_ms], *shape)
+        return page + pb.ListUserTweetsResponse(next_page_token=token).SerializeToString()
+
+
+def _span(
+    request: pb.ListUserTweetsRequest | pb.ListMentionsRequest, shape: tuple[object, ...]
+) -> tuple[Span, int]:
+    """What a request for a page asks for, and the instant in its token."""
+    size = page_size_of(request.page_size)
+    newest = min(request.max_id or ANY_ID, ANY_ID - 1) + 1
+    position = decode_page_token(request.page_token, *shape)
+    if not position:
+        return Span(newest, request.since_id, size), 0
+    if len(position) != 2 or min(position) < 0:
+        raise PageTokenError
+    return Span(min(newest, position[0]), request.since_id, size), position[1]
