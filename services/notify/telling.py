@@ -1,25 +1,23 @@
 """The worker's work: a batch of events into inboxes, for those who may and want to be told."""
 
+import asyncio
 import struct
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from aviary.graph.v1.graph_service_pb2 import ViewerRules
 from aviary.graph.v1.visibility_pb2 import Surface
 from clients.events import Event
 from clients.graph import GraphClient
-from services.chassis.visibility import VISIBLE, Subject, Visibility
 
-from .domain_inbox import Change
-from .domain_preferences import INBOX
+from .domain_inbox import Change, Kind
+from .domain_preferences import INBOX, Preferences
 from .events import read
 from .store.inbox import InboxStore
 from .store.preferences import PreferenceStore
 
-FOLLOWING_SECONDS = 30.0
-MAX_FOLLOWING = 10_000
 log = structlog.get_logger()
 
 
@@ -31,14 +29,11 @@ class Teller:
         inbox: InboxStore,
         preferences: PreferenceStore,
         graph: GraphClient,
-        visibility: Visibility,
         registry: CollectorRegistry,
     ) -> None:
         self._inbox = inbox
         self._preferences = preferences
         self._graph = graph
-        self._visibility = visibility
-        self._following: dict[int, tuple[float, frozenset[int]]] = {}
         self._told = Counter(
             "aviary_notify_changes", "Changes of inboxes that were recorded", registry=registry
         )
@@ -48,7 +43,7 @@ class Teller:
         found = read(events)
         changes = await self._owned(found.changes)
         changes += await self._for_followers(found.posted)
-        wanted = await self._wanted(await self._allowed(changes))
+        wanted = await self._allowed(changes)
         if wanted or found.gone:
             await self._inbox.record(wanted, found.gone)
             self._told.inc(len(wanted))
@@ -81,47 +76,59 @@ class Teller:
         ]
 
     async def _allowed(self, changes: list[Change]) -> list[Change]:
-        """Nothing by whoever is blocked, muted, or whose tweets the user may not see."""
-        actors: dict[int, set[int]] = {}
-        for change in changes:
-            if change.alive:
-                actors.setdefault(change.key.user_id, set()).add(change.actor_id)
-        barred: set[tuple[int, int]] = set()
-        for user_id, asked in actors.items():
-            rules = await self._visibility.rules(
-                user_id, Surface.SURFACE_NOTIFICATION, [Subject(actor) for actor in asked]
-            )
-            barred |= {
-                (user_id, subject.author_user_id)
-                for subject, rule in rules.items()
-                if rule != VISIBLE
-            }
-        return [c for c in changes if not c.alive or (c.key.user_id, c.actor_id) not in barred]
+        """What users want, and nothing by whoever is blocked, muted, or closed to them.
 
-    async def _wanted(self, changes: list[Change]) -> list[Change]:
-        """Only kinds that the user wants in the inbox, and from whom."""
-        users = {change.key.user_id for change in changes if change.alive}
-        if not users:
+        A whole batch is asked about in a few calls: a verdict for each pair would be one for each
+        of its users.
+        """
+        told = [change for change in changes if change.alive]
+        if not told:
             return changes
-        preferences = await self._preferences.get_many(users)
-        found = []
-        for change in changes:
-            if change.alive:
-                mine = preferences[change.key.user_id]
-                if not mine.wants(change.key.kind, INBOX):
-                    continue
-                if mine.only_following and not await self._follows(change):
-                    continue
-            found.append(change)
-        return found
+        users = list(dict.fromkeys(change.key.user_id for change in told))
+        actors = dict.fromkeys(change.actor_id for change in told)
+        rules, known, preferences = await asyncio.gather(
+            self._graph.viewer_rules(users, surface=Surface.SURFACE_NOTIFICATION),
+            self._graph.get_users(actors),
+            self._preferences.get_many(users),
+        )
+        closed = {user.user_id: user.protected for user in known}
+        return [
+            change
+            for change in changes
+            if not change.alive
+            or (
+                _may(change, rules[change.key.user_id], closed)
+                and _wants(change, rules[change.key.user_id], preferences[change.key.user_id])
+            )
+        ]
 
-    async def _follows(self, change: Change) -> bool:
-        user_id = change.key.user_id
-        until, following = self._following.get(user_id, (0.0, frozenset()))
-        if time.monotonic() >= until:
-            packed = await self._graph.following_ids(user_id)
-            following = frozenset(one for (one,) in struct.iter_unpack(">q", packed))
-            if len(self._following) >= MAX_FOLLOWING:
-                del self._following[next(iter(self._following))]
-            self._following[user_id] = (time.monotonic() + FOLLOWING_SECONDS, following)
-        return change.actor_id in following
+
+def _wants(change: Change, rules: ViewerRules, mine: Preferences) -> bool:
+    """Whether a user wants to hear of such things, and from whom."""
+    if not mine.wants(change.key.kind, INBOX):
+        return False
+    actor = struct.pack(">q", change.actor_id)
+    return not mine.only_following or _holds(rules.following_ids, actor)
+
+
+def _may(change: Change, rules: ViewerRules, closed: Mapping[int, bool]) -> bool:
+    """Whether a user is to hear of somebody: neither hidden, nor gone, nor closed to them."""
+    actor = struct.pack(">q", change.actor_id)
+    if change.actor_id not in closed or _holds(rules.hidden_ids, actor):
+        return False
+    # Whoever asks or begins to follow is heard of also by those who do not follow back.
+    if change.key.kind in (Kind.FOLLOW, Kind.FOLLOW_REQUEST):
+        return True
+    return not closed[change.actor_id] or _holds(rules.following_ids, actor)
+
+
+def _holds(packed: bytes, one: bytes) -> bool:
+    """Whether an id is among packed ones, which ascend: 8 bytes each, big-endian."""
+    low, high = 0, len(packed) // 8
+    while low < high:
+        middle = (low + high) // 2
+        if packed[8 * middle : 8 * middle + 8] < one:
+            low = middle + 1
+        else:
+            high = middle
+    return packed[8 * low : 8 * low + 8] == one

@@ -19,7 +19,6 @@ from services.chassis.events.wake import Wake, listen
 from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import leased_snowflakes
 from services.chassis.stores import check_pool, migrate, open_pool
-from services.chassis.visibility import Visibility
 
 from .delivery.dispatcher import KEEP_HOUSE_SECONDS, DeliveryMetrics, Dispatcher, watch_queues
 from .delivery.endpoints import EndpointRules
@@ -51,8 +50,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         graph = await enter(GraphClient(settings.graph_address))
         ids = await enter(leased_snowflakes(pool, runtime.instance))
         stores, wake = stores_on(pool, ids.next), Wake()
-        visibility = Visibility(graph.check_visibility)
-        teller = Teller(stores.inbox, stores.preferences, graph, visibility, registry)
+        teller = Teller(stores.inbox, stores.preferences, graph, registry)
         metrics = DeliveryMetrics(registry)
         sender = await enter(open_sender(_vapid(settings), _rules(settings)))
         dispatchers = _dispatchers(settings, stores, graph, sender, metrics)

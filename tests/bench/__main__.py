@@ -23,7 +23,7 @@ from services.chassis.config import Settings
 from services.chassis.telemetry import configure_logging
 from services.local.mesh import Mesh, running, stores
 
-from . import at_rest, curves, delivery, mixes, posts, reads, report, search, worker
+from . import at_rest, curves, delivery, mixes, notify, posts, reads, report, search, worker
 from .baseline import server as baseline
 from .bench import Bench
 from .figures import Plan, Results
@@ -42,6 +42,7 @@ STAGES: dict[str, tuple[Callable[[Bench], Awaitable[None]], tuple[str, ...]]] = 
     mixes.STAGE: (mixes.mixes, mixes.FIGURES),
     posts.STAGE: (posts.posts, posts.FIGURES),
     posts.TIMES: (posts.post_times, ()),
+    notify.STAGE: (notify.notify, notify.FIGURES),
     search.STAGE: (search.search, search.FIGURES),
     search.INDEXING: (search.indexing, search.INDEX_FIGURES),
     # Last: what is ingested faster than it can be delivered would slow the others.

@@ -11,13 +11,13 @@ from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry
 
 from aviary.events.v1 import payload_pb2 as payloads
+from aviary.graph.v1 import graph_service_pb2 as graph_pb
 from aviary.graph.v1.user_pb2 import User
-from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule, VisibilityVerdict
+from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.events import Event
 from services.chassis.snowflake import id_at
 from services.chassis.stores import Pool, migrate, open_pool
-from services.chassis.visibility import Visibility
 from services.notify.domain_inbox import Kind
 from services.notify.store.inbox import InboxStore, Row
 from services.notify.store.preferences import PreferenceStore
@@ -38,23 +38,21 @@ class Graph:
     async def notified_follower_ids(self, user_ids: Sequence[int]) -> dict[int, bytes]:
         return {u: _packed(self.notified[u]) for u in user_ids if u in self.notified}
 
-    async def following_ids(self, user_id: int) -> bytes:
-        return _packed(self.following.get(user_id, []))
-
     async def get_users(self, user_ids: Collection[int]) -> list[User]:
         return [User(user_id=u, user_name=f"u{u}", display_name=f"User {u}") for u in user_ids]
 
-    async def check_visibility(
-        self, viewer: int, _surface: Surface, subjects: Sequence[Any]
-    ) -> list[VisibilityVerdict]:
-        rules = {
-            True: VisibilityRule.VISIBILITY_RULE_AUTHOR_MUTED,
-            False: VisibilityRule.VISIBILITY_RULE_UNSPECIFIED,
+    async def viewer_rules(
+        self, user_ids: Collection[int], *, surface: Surface
+    ) -> dict[int, graph_pb.ViewerRules]:
+        assert surface == Surface.SURFACE_NOTIFICATION
+        return {
+            user_id: graph_pb.ViewerRules(
+                user_id=user_id,
+                following_ids=_packed(self.following.get(user_id, [])),
+                hidden_ids=_packed(actor for viewer, actor in self.hidden if viewer == user_id),
+            )
+            for user_id in user_ids
         }
-        return [
-            VisibilityVerdict(rule=rules[(viewer, s.author_user_id) in self.hidden])
-            for s in subjects
-        ]
 
 
 class Rig:
@@ -71,7 +69,6 @@ class Rig:
             self.inbox,
             self.preferences,
             graph,
-            Visibility(graph.check_visibility, fresh_seconds=0.0),
             CollectorRegistry(),
         )
 
