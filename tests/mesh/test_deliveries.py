@@ -1,6 +1,8 @@
 """Push and mail through the whole mesh (S000-03, S000-44, S000-45)."""
 
+import asyncio
 import email
+import signal
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,67 @@ async def test_a_post_makes_one_push_and_one_mail_for_who_asked(world: World) ->
             pushes, [(f"/{asked}", tweet["tweet_id"]), (f"/{asked}", second["tweet_id"])]
         )
     assert mails_to(world, f"u{other}@example.org") == []
+
+
+# Noting how this user's deliveries ended takes so long that whoever notes it can be killed.
+SLOW_NOTE = """
+CREATE FUNCTION slow_note() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN PERFORM pg_sleep(4); RETURN NEW; END$$;
+CREATE TRIGGER slow_note BEFORE UPDATE OF state ON deliveries
+  FOR EACH ROW WHEN (OLD.user_id = {user}) EXECUTE FUNCTION slow_note()
+"""
+# A statement that has reached PostgreSQL goes on without its client: it must not get that far.
+NOTES = """
+FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE deliveries SET state%'
+"""
+QUICK_NOTE = "DROP TRIGGER slow_note ON deliveries; DROP FUNCTION slow_note()"
+
+
+async def test_killed_between_sending_and_noting_repeats_once(world: World) -> None:
+    """S000-45: what was sent is sent once more, as the same message, and then it is noted."""
+    author, me = await world.new_users(2)
+    base, address = f"/api/v1/users/{me}", f"u{me}@example.org"
+    await world.act(me, "PATCH", base, {"email": address})
+    path = f"{base}/notification_preferences"
+    await world.act(me, "PATCH", path, {"email_mode": "EMAIL_MODE_IMMEDIATE"})
+    name = (await world.act(me, "GET", base))["user"]["user_name"]
+    rows = f"SELECT state, attempts FROM deliveries WHERE user_id = {me}"
+
+    async def states() -> list[tuple[int, int]]:
+        return [tuple(row) for row in await world.sql("notify", rows)]
+
+    async with push_service() as browser:
+        device = {
+            "endpoint": f"{browser.url}/{me}",
+            "p256dh_key": browser.p256dh,
+            "auth_secret": browser.auth,
+        }
+        await world.act(me, "POST", f"{base}/push_subscriptions", device)
+
+        async def sent() -> tuple[int, int]:
+            return len(browser.got), len(mails_to(world, address))
+
+        await world.sql("notify", SLOW_NOTE.format(user=me))
+        try:
+            await world.post(author, f"@{name}")
+            await eventually(sent, (1, 1))
+            await eventually(lambda: world.sql("notify", "SELECT count(*)" + NOTES), [(2,)])
+            restarts = world.mesh.restarts("notifier")
+            world.mesh.kill("notifier", signal.SIGKILL)
+            lose = "SELECT pg_terminate_backend(pid)" + NOTES
+            assert await world.sql("notify", lose) == [(True,), (True,)]
+        finally:
+            await world.sql("notify", QUICK_NOTE)
+        await world.mesh.until_healthy("notifier", restarts=restarts + 1)
+        assert await states() == [(0, 1)] * 2  # sent, and nobody noted it
+        expire = f"UPDATE deliveries SET leased_until = now() WHERE user_id = {me}"
+        await world.sql("notify", expire)
+        await eventually(states, [(1, 2)] * 2)
+        await asyncio.sleep(1.5)  # three polls more
+        assert await states() == [(1, 2)] * 2
+        # The mail has its Message-ID again, and with it its file.
+        assert await sent() == (2, 1)
+        assert len({pushed.headers["topic"] for pushed in browser.got}) == 1
 
 
 async def test_one_click_ends_mail_without_login(world: World) -> None:

@@ -130,6 +130,7 @@ class World:
         }
 
     async def sql(self, database: str, query: str) -> list[tuple[Any, ...]]:
-        """Rows straight from a service's database."""
+        """Rows straight from a service's database, if the query has any."""
         async with await psycopg.AsyncConnection.connect(self.mesh.dsn(database)) as connection:
-            return await (await connection.execute(query.encode())).fetchall()
+            cursor = await connection.execute(query.encode())
+            return await cursor.fetchall() if cursor.description else []
