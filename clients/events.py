@@ -21,6 +21,7 @@ from .errors import PeerError
 
 Event: TypeAlias = event_pb2.Event
 Handler: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
+RESTART_SECONDS = 1.0
 FIRST_BACKOFF, LAST_BACKOFF = 0.05, 2.0
 """Seconds between attempts while something that the handler needs is away."""
 TRANSIENT_CODES = {
@@ -59,6 +60,15 @@ class EventConsumer:
         self._nack = peer.unary(f"{_SERVICE}/Nack", pb.NackResponse)
         self.partitions: list[int] = []
         """The partitions held now; empty while there is no subscription."""
+
+    async def keep_running(self, handler: Handler, stop: asyncio.Event) -> None:
+        """`run`, started again whatever it fails with, until `stop`: the loop of a worker."""
+        while not stop.is_set():
+            try:
+                await self.run(handler, stop)
+            except Exception:
+                log.exception("consumer failed, starting it again", peer=self._peer.name)
+                await asyncio.sleep(RESTART_SECONDS)
 
     async def run(self, handler: Handler, stop: asyncio.Event) -> None:
         """Hand batches to `handler` and acknowledge them until `stop`; reconnects by itself."""

@@ -18,6 +18,8 @@ from .errors import NegativePageSizeError, PageTokenError
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+MAX_ID = (1 << 63) - 1
+"""What the newest of a list comes below."""
 
 
 def page_size_of(requested: int) -> int:
@@ -39,6 +41,14 @@ def encode_page_token(position: Sequence[int], *call: object, snapshot: bytes = 
 def decode_page_token(text: str, *call: object) -> tuple[int, ...]:
     """The position in a token, empty for the first page; refused under other parameters."""
     return decode_ranked_token(text, *call)[0]
+
+
+def decode_key(text: str, *call: object, first: int = MAX_ID) -> int:
+    """Where a page of a list with one key begins; `first` without a token."""
+    position = decode_page_token(text, *call) or (first,)
+    if len(position) > 1 or position[0] < 0:
+        raise PageTokenError
+    return position[0]
 
 
 def decode_ranked_token(text: str, *call: object) -> tuple[tuple[int, ...], bytes]:

@@ -5,14 +5,18 @@ is. Every block carries one, also a comment that keeps the connection alive: a c
 been told of nothing for long resumes from where it was told so.
 """
 
+import contextlib
 import json
 import re
+from collections.abc import AsyncGenerator
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf import json_format
 from google.rpc import status_pb2
 
 from clients.tail import Position
 
+from .call import Call
 from .status import Failure
 
 CONTENT_TYPE = "text/event-stream"
@@ -20,6 +24,21 @@ LAST_EVENT_ID = b"last-event-id"
 RETRY_MS = 1_000
 """After this time a browser connects again."""
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+
+
+def cursor_in(call: Call, last_event_id: str) -> str:
+    """The cursor that a client hands back: a browser in a header, others in the request."""
+    return call.headers.get(LAST_EVENT_ID, b"").decode("latin-1") or last_event_id
+
+
+async def bodies(pieces: AsyncGenerator[bytes, None], call: Call) -> AsyncGenerator[HttpBody, None]:
+    """The pieces of a stream as the edge takes them: the first says what they are."""
+    call.initial.append((b"cache-control", b"no-store"))
+    kind = CONTENT_TYPE
+    async with contextlib.aclosing(pieces):
+        async for piece in pieces:
+            yield HttpBody(content_type=kind, data=piece)
+            kind = ""
 
 
 def cursor_of(position: tuple[int, int]) -> bytes:

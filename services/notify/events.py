@@ -1,6 +1,6 @@
 """Events of Tweet's and Graph's logs as changes of inboxes: who is told of what."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aviary.events.v1 import payload_pb2
@@ -43,11 +43,11 @@ def read(events: Sequence[Event]) -> Read:
         elif event.kind == "TweetDeleted":
             deleted = payload_pb2.TweetDeleted.FromString(event.payload)
             found.gone.add(deleted.tweet_id)
+            found.changes.extend(_taken_back(deleted, event.event_id))
         else:
             found.changes.extend(_of_relation(event))
             if event.kind in ("UserBlocked", "UserMuted"):
                 found.barred.append(_barred(event))
-    found.changes.extend(_taken_back(events))
     return found
 
 
@@ -95,15 +95,12 @@ def _of_relation(event: Event) -> Iterator[Change]:
         yield Change(Key(follow.target_user_id, kind, day), follow.user_id, event.event_id)
 
 
-def _taken_back(events: Iterable[Event]) -> Iterator[Change]:
-    """Retweets taken back. A follow that ended stays in the inbox: it did happen."""
-    for event in events:
-        if event.kind == "TweetDeleted":
-            deleted = payload_pb2.TweetDeleted.FromString(event.payload)
-            if deleted.retweeted_tweet_id:
-                # Whose tweet it was is not in the event: the entry is found by its object.
-                key = Key(0, Kind.RETWEET, deleted.retweeted_tweet_id)
-                yield Change(key, deleted.user_id, event.event_id, alive=False)
+def _taken_back(deleted: payload_pb2.TweetDeleted, event_id: int) -> Iterator[Change]:
+    """A retweet taken back. A follow that ended stays in the inbox: it did happen."""
+    if deleted.retweeted_tweet_id:
+        # Whose tweet it was is not in the event: the entry is found by its object.
+        key = Key(0, Kind.RETWEET, deleted.retweeted_tweet_id)
+        yield Change(key, deleted.user_id, event_id, alive=False)
 
 
 def _barred(event: Event) -> Barred:

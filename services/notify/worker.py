@@ -32,7 +32,6 @@ from .store.stores import Stores, stores_on
 from .telling import Teller
 
 GROUP = "notify"
-RESTART_SECONDS = 1.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 TRANSIENT = (psycopg.OperationalError, UnavailableError, OSError)
 log = structlog.get_logger()
@@ -117,9 +116,4 @@ async def _keep_house(stores: Stores) -> None:
 
 async def _consume(peer: Peer, handler: Handler, runtime: Runtime) -> None:
     consumer = EventConsumer(peer, group=GROUP, member=runtime.instance, transient=TRANSIENT)
-    while not runtime.draining.is_set():
-        try:
-            await consumer.run(handler, runtime.draining)
-        except Exception:
-            log.exception("consumer failed, starting it again", peer=peer.name)
-            await asyncio.sleep(RESTART_SECONDS)
+    await consumer.keep_running(handler, runtime.draining)

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import structlog
 from redis.exceptions import RedisError
 
 from clients.events import EventConsumer, Handler
@@ -24,9 +23,7 @@ from .policy.watch import PolicyWatch
 from .store import RING, Lists
 
 GROUP = "fanout"
-RESTART_SECONDS = 1.0
 MIGRATIONS = Path(__file__).parent / "migrations"
-log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -63,9 +60,4 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
 
 async def _consume(peer: TweetClient | GraphClient, handler: Handler, runtime: Runtime) -> None:
     consumer = EventConsumer(peer, group=GROUP, member=runtime.instance, transient=(RedisError,))
-    while not runtime.draining.is_set():
-        try:
-            await consumer.run(handler, runtime.draining)
-        except Exception:
-            log.exception("consumer failed, starting it again", peer=peer.name)
-            await asyncio.sleep(RESTART_SECONDS)
+    await consumer.keep_running(handler, runtime.draining)

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.errors import NegativePageSizeError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.paging import (
+    MAX_ID,
+    decode_key,
+    decode_page_token,
+    encode_page_token,
+    page_size_of,
+)
 
 positions = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=3)
 
@@ -39,3 +45,14 @@ def test_nonsense_is_refused(text: str) -> None:
 
 def test_no_token_is_the_first_page() -> None:
     assert decode_page_token("", "list") == ()
+
+
+def test_the_key_of_a_page() -> None:
+    assert (decode_key("", "list"), decode_key("", "list", first=0)) == (MAX_ID, 0)
+    assert decode_key(encode_page_token([7], "list"), "list") == 7
+
+
+@pytest.mark.parametrize("position", [[-1], [1, 2]])
+def test_what_is_no_key_is_refused(position: list[int]) -> None:
+    with pytest.raises(PageTokenError):
+        decode_key(encode_page_token(position, "list"), "list")

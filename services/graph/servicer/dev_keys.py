@@ -7,10 +7,10 @@ from collections.abc import Callable
 from aviary.graph.v1 import graph_service_pb2 as pb
 from services.chassis.call import Call
 from services.chassis.errors import IdempotencyMismatchError, ScopeMissingError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 from services.chassis.policy import OPERATOR_SCOPE
 
-from ..domain import DEFAULT_PLAN, MAX_ID, check_key_name, check_plan
+from ..domain import DEFAULT_PLAN, check_key_name, check_plan
 from ..errors import DevKeyInvalidError, DevKeyNotFoundError
 from ..store.dev_keys import DevKey, PostgresDevKeys
 from ..store.idempotency import Answered
@@ -61,8 +61,8 @@ class DevKeyMethods:
         """The caller's applications, newest first."""
         user_id = call.require_caller()
         size = page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, "dev_keys", user_id)
-        found = await self._dev_keys.list_of(user_id, position[0] if position else MAX_ID, size + 1)
+        before = decode_key(request.page_token, "dev_keys", user_id)
+        found = await self._dev_keys.list_of(user_id, before, size + 1)
         page = found[:size]
         reply = pb.ListDevKeysResponse(
             dev_keys=[self._dev_key_messages.dev_key(dev_key) for dev_key in page]

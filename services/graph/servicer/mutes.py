@@ -10,9 +10,8 @@ from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1 import visibility_pb2
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 
-from ..domain import MAX_ID
 from ..domain_follows import check_not_self
 from ..store.mutes import Mute, PostgresMutes
 from ..store.user_cache import UserCache
@@ -64,8 +63,8 @@ class MuteMethods:
         """A page of the caller's mutes that are in force."""
         user_id = call.own_user_id(request.user_id)
         size = page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, "mutes", user_id)
-        mutes = await self._mutes.list_of(user_id, position[0] if position else MAX_ID, size + 1)
+        before = decode_key(request.page_token, "mutes", user_id)
+        mutes = await self._mutes.list_of(user_id, before, size + 1)
         reply = pb.ListMutesResponse(mutes=await self._messages_of(mutes[:size]))
         if len(mutes) > size:
             reply.next_page_token = encode_page_token([mutes[size - 1].mute_id], "mutes", user_id)

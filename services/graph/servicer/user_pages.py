@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from aviary.graph.v1 import graph_service_pb2 as pb
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.paging import MAX_ID, decode_key, encode_page_token, page_size_of
 
-from ..domain import MAX_ID
 from ..store.user_cache import UserCache
 
 Read: TypeAlias = Callable[[int, int, int], Awaitable[tuple[list[int], list[int]]]]
@@ -31,8 +30,8 @@ class UserPages:
     ) -> bytes:
         """A page of the list `name` of a user; `start` is where its first page begins."""
         size = page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, name, owner_id)
-        positions, user_ids = await read(owner_id, position[0] if position else start, size + 1)
+        behind = decode_key(request.page_token, name, owner_id, first=start)
+        positions, user_ids = await read(owner_id, behind, size + 1)
         users = await self._cache.join(user_ids[:size])
         if len(user_ids) <= size:
             return users

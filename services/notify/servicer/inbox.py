@@ -3,20 +3,16 @@
 import contextlib
 from collections.abc import AsyncGenerator
 
-from google.api.httpbody_pb2 import HttpBody
-
 from aviary.notify.v1 import notify_service_pb2 as pb
+from services.chassis import sse
 from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
-from services.chassis.sse import CONTENT_TYPE, LAST_EVENT_ID
+from services.chassis.errors import InvalidFieldError
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 
 from ..errors import NotificationNotFoundError
 from ..live import LiveHub
 from ..showing import Showing
 from ..store.inbox import InboxStore
-
-NEWEST = (1 << 63) - 1
 
 
 class InboxMethods:
@@ -33,10 +29,8 @@ class InboxMethods:
         """Answer a page of the inbox, with the badge."""
         user_id = call.own_user_id(request.user_id)
         size = page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, "notifications", user_id)
-        if position and (len(position) != 1 or position[0] < 0):
-            raise PageTokenError
-        rows = await self._inbox.page(user_id, position[0] if position else NEWEST, size + 1)
+        before = decode_key(request.page_token, "notifications", user_id)
+        rows = await self._inbox.page(user_id, before, size + 1)
         badge = await self._inbox.badge(user_id)
         shown = rows[:size]
         reply = pb.ListNotificationsResponse(
@@ -71,11 +65,7 @@ class InboxMethods:
     ) -> AsyncGenerator[pb.StreamNotificationsResponse, None]:
         """Stream the inbox as Server-Sent Events."""
         user_id = call.own_user_id(request.user_id)
-        cursor = call.headers.get(LAST_EVENT_ID, b"").decode("latin-1") or request.last_event_id
-        call.initial.append((b"cache-control", b"no-store"))
-        kind = CONTENT_TYPE
-        async with contextlib.aclosing(self._inbox_hub.stream(user_id, cursor, call)) as pieces:
-            async for piece in pieces:
-                body = HttpBody(content_type=kind, data=piece)
+        pieces = self._inbox_hub.stream(user_id, sse.cursor_in(call, request.last_event_id), call)
+        async with contextlib.aclosing(sse.bodies(pieces, call)) as bodies:
+            async for body in bodies:
                 yield pb.StreamNotificationsResponse(event_stream=body)
-                kind = ""

@@ -3,15 +3,13 @@
 import contextlib
 from collections.abc import AsyncGenerator
 
-from google.api.httpbody_pb2 import HttpBody
-
 from aviary.notify.v1 import notify_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.graph import GraphClient
+from services.chassis import sse
 from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
-from services.chassis.sse import CONTENT_TYPE, LAST_EVENT_ID
+from services.chassis.errors import InvalidFieldError
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 
 from ..domain_messages import Conversation, State
 from ..errors import ConversationNotFoundError, MessageNotFoundError
@@ -19,8 +17,6 @@ from ..live import LiveHub
 from ..message_forms import conversation_of, message_of
 from ..messaging import Messaging
 from ..store.messages import MessageStore
-
-NEWEST = (1 << 63) - 1
 
 
 class MessageMethods:
@@ -57,11 +53,8 @@ class MessageMethods:
         """List the caller's conversations, or the requests."""
         caller, size = call.require_caller(), page_size_of(request.page_size)
         shape = ("conversations", caller, request.requests)
-        position = decode_page_token(request.page_token, *shape)
-        if len(position) > 1:
-            raise PageTokenError
+        before = decode_key(request.page_token, *shape)
         state = State.ASKED if request.requests else State.MEMBER
-        before = position[0] if position else NEWEST
         rows = await self._messages.page(caller, state, before, size + 1)
         shown = rows[:size]
         members = dict.fromkeys(user for row in shown for user in row.members)
@@ -109,11 +102,8 @@ class MessageMethods:
         """Answer a page of a conversation."""
         caller, size = call.require_caller(), page_size_of(request.page_size)
         shape = ("messages", caller, request.conversation_id)
-        position = decode_page_token(request.page_token, *shape)
-        if len(position) > 1:
-            raise PageTokenError
+        before = decode_key(request.page_token, *shape)
         await self._conversation(caller, request.conversation_id)
-        before = position[0] if position else NEWEST
         rows = await self._messages.messages(caller, request.conversation_id, before, size + 1)
         shown = rows[:size]
         writers = dict.fromkeys(message.user_id for message in shown)
@@ -155,14 +145,10 @@ class MessageMethods:
     ) -> AsyncGenerator[pb.StreamMessagesResponse, None]:
         """Stream what is said in all the caller's conversations."""
         caller = call.require_caller()
-        cursor = call.headers.get(LAST_EVENT_ID, b"").decode("latin-1") or request.last_event_id
-        call.initial.append((b"cache-control", b"no-store"))
-        kind = CONTENT_TYPE
-        async with contextlib.aclosing(self._message_hub.stream(caller, cursor, call)) as pieces:
-            async for piece in pieces:
-                body = HttpBody(content_type=kind, data=piece)
+        pieces = self._message_hub.stream(caller, sse.cursor_in(call, request.last_event_id), call)
+        async with contextlib.aclosing(sse.bodies(pieces, call)) as bodies:
+            async for body in bodies:
                 yield pb.StreamMessagesResponse(event_stream=body)
-                kind = ""
 
     async def _conversation(self, caller: int, conversation_id: int) -> Conversation:
         found = await self._messages.get(caller, conversation_id)

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from aviary.notify.v1 import notify_service_pb2 as pb
 from aviary.notify.v1 import push_pb2
 from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.errors import InvalidFieldError
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 from services.chassis.snowflake import unix_ms_of
 
 from ..delivery.endpoints import EndpointRules
@@ -16,7 +16,6 @@ from ..errors import PushSubscriptionNotFoundError
 from ..store.subscriptions import Device, Keys, SubscriptionStore
 
 MAX_NAME = 100
-NEWEST = (1 << 63) - 1
 
 
 class PushMethods:
@@ -65,12 +64,8 @@ class PushMethods:
         """List the caller's devices."""
         user_id = call.own_user_id(request.user_id)
         size = page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, "devices", user_id)
-        if len(position) > 1:
-            raise PageTokenError
-        rows = await self._subscriptions.page(
-            user_id, position[0] if position else NEWEST, size + 1
-        )
+        before = decode_key(request.page_token, "devices", user_id)
+        rows = await self._subscriptions.page(user_id, before, size + 1)
         reply = pb.ListPushSubscriptionsResponse(subscriptions=map(_message, rows[:size]))
         if len(rows) > size:
             last = rows[size - 1].subscription_id

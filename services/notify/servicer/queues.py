@@ -5,8 +5,8 @@ from google.api.httpbody_pb2 import HttpBody
 from aviary.notify.v1 import delivery_pb2, preferences_pb2
 from aviary.notify.v1 import notify_service_pb2 as pb
 from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.errors import InvalidFieldError
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 
 from ..delivery.mail import Composer, UnsubscribeTokens
 from ..domain_preferences import Channel, EmailMode
@@ -15,7 +15,6 @@ from ..store.deliveries import DeliveryStore, Queue
 from ..store.preferences import PreferenceStore
 
 MAX_IDS = 1_000
-NEWEST = (1 << 63) - 1
 QUEUED = {Channel.PUSH.value: Channel.PUSH, Channel.EMAIL.value: Channel.EMAIL}
 
 
@@ -45,10 +44,8 @@ class QueueMethods:
     ) -> pb.ListDeadDeliveriesResponse:
         """List what was given up."""
         channel, size = _channel(request.channel), page_size_of(request.page_size)
-        position = decode_page_token(request.page_token, "dead", channel.value)
-        if len(position) > 1:
-            raise PageTokenError
-        rows = await self._deliveries.dead(channel, position[0] if position else NEWEST, size + 1)
+        before = decode_key(request.page_token, "dead", channel.value)
+        rows = await self._deliveries.dead(channel, before, size + 1)
         reply = pb.ListDeadDeliveriesResponse()
         for row in rows[:size]:
             message = reply.deliveries.add(

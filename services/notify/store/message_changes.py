@@ -6,12 +6,7 @@ from services.chassis.events.log import Position
 from services.chassis.stores import Pool
 
 from ..domain_messages import Message
-from .changes import settled_position
-
-_SETTLED = (
-    "(s.xid, s.seq) > (%(xid)s::text::xid8, %(seq)s)"
-    " AND s.xid < pg_snapshot_xmin(pg_current_snapshot())"
-)
+from .changes import BEHIND, SETTLED, settled_position
 
 
 class MessageChanges:
@@ -30,7 +25,8 @@ class MessageChanges:
             cursor = await connection.execute(
                 "SELECT DISTINCT me.user_id FROM members me WHERE me.user_id = ANY(%(users)s)"  # noqa: S608 - our own conditions
                 " AND me.state = 0 AND EXISTS (SELECT FROM messages s"
-                f" WHERE s.conversation_id = me.conversation_id AND {_SETTLED})".encode(),
+                " WHERE s.conversation_id = me.conversation_id"
+                f" AND {BEHIND} AND {SETTLED})".encode(),
                 {"users": list(user_ids), "xid": str(after.xid), "seq": after.seq},
             )
             return [row[0] for row in await cursor.fetchall()]
@@ -44,7 +40,7 @@ class MessageChanges:
                 "SELECT found.* FROM members me CROSS JOIN LATERAL ("  # noqa: S608 - our own conditions
                 " SELECT s.xid::text::bigint AS xid, s.seq, s.conversation_id, s.message_id,"
                 "  s.user_id, s.text, s.tweet_id FROM messages s"
-                f" WHERE s.conversation_id = me.conversation_id AND {_SETTLED}"
+                f" WHERE s.conversation_id = me.conversation_id AND {BEHIND} AND {SETTLED}"
                 " ORDER BY s.xid, s.seq LIMIT %(limit)s) found"
                 " WHERE me.user_id = %(user)s AND me.state = 0"
                 " ORDER BY found.xid, found.seq LIMIT %(limit)s".encode(),

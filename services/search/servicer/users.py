@@ -3,8 +3,8 @@
 from aviary.search.v1 import search_service_pb2 as pb
 from aviary.search.v1 import suggestion_pb2
 from services.chassis.call import Call
-from services.chassis.errors import InvalidFieldError, PageTokenError
-from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
+from services.chassis.errors import InvalidFieldError
+from services.chassis.paging import decode_key, encode_page_token, page_size_of
 
 from ..analysis import Kind, analyze, without_markup
 from ..errors import QueryInvalidError
@@ -40,10 +40,7 @@ class UserMethods:
         words = [t.term for t in analyze(plain) if t.kind in (Kind.WORD, Kind.MENTION)]
         if not words:
             raise QueryInvalidError("holds no word of a name")
-        position = decode_page_token(request.page_token, "search_users", request.query)
-        if len(position) > 1 or min(position, default=0) < 0:
-            raise PageTokenError
-        start = position[0] if position else 0
+        start = decode_key(request.page_token, "search_users", request.query, first=0)
         found = [
             *self._directory.named(plain.strip().removeprefix("@")),
             *self._directory.matching(words[: bounds.MAX_TERMS], MAX_FOUND),

@@ -22,7 +22,6 @@ from .store import TrendStore
 from .terms import TermFinder
 
 GROUP = "trends"
-RESTART_SECONDS = 1.0
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 log = structlog.get_logger()
 
@@ -54,9 +53,4 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
 
 async def _consume(tweets: TweetClient, counter: TrendCounter, runtime: Runtime) -> None:
     consumer = EventConsumer(tweets, group=GROUP, member=runtime.instance, transient=(RedisError,))
-    while not runtime.draining.is_set():
-        try:
-            await consumer.run(counter.handle, runtime.draining)
-        except Exception:
-            log.exception("consumer failed, starting it again")
-            await asyncio.sleep(RESTART_SECONDS)
+    await consumer.keep_running(counter.handle, runtime.draining)
