@@ -1,11 +1,12 @@
 """Direct messages: who may write to whom, and what may be shared."""
 
-import struct
+import asyncio
 from collections.abc import Sequence
 
-from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
+from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule, VisibilitySubject
 from clients.graph import GraphClient
 from clients.tweet import TweetClient, author_id_of
+from services.chassis.packed_ids import holds
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from .domain_inbox import Kind
@@ -56,7 +57,7 @@ class Messaging:
             if user_id not in known:
                 raise UserNotFoundError(user_id=user_id)
         await self._refuse_blocked(caller, ids[1:])
-        states = [await self._state(caller, user_id) for user_id in ids[1:]]
+        states = await self._states(caller, ids[1:])
         members = [Member(caller, State.MEMBER)]
         members += [Member(*pair) for pair in zip(ids[1:], states, strict=True)]
         group = len(ids) > PAIR or bool(title)
@@ -92,19 +93,19 @@ class Messaging:
         )
         return [tweet for i, tweet in raw.items() if rules[subjects[i]] == VISIBLE]
 
-    async def _state(self, caller: int, user_id: int) -> State:
+    async def _states(self, caller: int, others: Sequence[int]) -> list[State]:
         """Whoever does not follow the caller is asked first."""
-        packed = await self._graph.following_ids(user_id)
-        follows = any(one == caller for (one,) in struct.iter_unpack(">q", packed))
-        return State.MEMBER if follows else State.ASKED
+        rules = await self._graph.viewer_rules(others, surface=Surface.SURFACE_MESSAGE)
+        follow = (holds(rules[user_id].following_ids, caller) for user_id in others)
+        return [State.MEMBER if each else State.ASKED for each in follow]
 
     async def _refuse_blocked(self, caller: int, others: Sequence[int]) -> None:
-        rules = await self._visibility.rules(
-            caller, Surface.SURFACE_MESSAGE, [Subject(user) for user in others]
-        )
-        for subject, rule in rules.items():
-            if rule in BLOCKED:
-                raise BlockedError(user_id=caller, target_user_id=subject.author_user_id)
+        """Asked of Graph itself: a block holds at once, and no verdict that was kept counts."""
+        subjects = [VisibilitySubject(author_user_id=user) for user in others]
+        verdicts = await self._graph.check_visibility(caller, Surface.SURFACE_MESSAGE, subjects)
+        for user_id, verdict in zip(others, verdicts, strict=True):
+            if verdict.rule in BLOCKED:
+                raise BlockedError(user_id=caller, target_user_id=user_id)
 
     async def _check_shared(self, caller: int, tweet_id: int, others: Sequence[Member]) -> None:
         tweet = (await self._tweets.batch_get_raw([tweet_id])).get(tweet_id)
@@ -122,16 +123,15 @@ class Messaging:
     async def _told(self, caller: int, others: Sequence[Member]) -> list[int]:
         """Whose inboxes are told: no requests, nobody who muted or blocked, nor turned it off."""
         users = [member.user_id for member in others if member.state is State.MEMBER]
-        preferences = await self._preferences.get_many(users) if users else {}
-        told = []
-        for user_id in users:
-            rules = await self._visibility.rules(
-                user_id, Surface.SURFACE_NOTIFICATION, [Subject(caller)]
-            )
-            hidden = any(
-                rule not in (VISIBLE, VisibilityRule.VISIBILITY_RULE_AUTHOR_PROTECTED)
-                for rule in rules.values()
-            )
-            if not hidden and preferences[user_id].wants(Kind.MESSAGE, INBOX):
-                told.append(user_id)
-        return told
+        if not users:
+            return []
+        rules, preferences = await asyncio.gather(
+            self._graph.viewer_rules(users, surface=Surface.SURFACE_NOTIFICATION),
+            self._preferences.get_many(users),
+        )
+        return [
+            user_id
+            for user_id in users
+            if not holds(rules[user_id].hidden_ids, caller)
+            and preferences[user_id].wants(Kind.MESSAGE, INBOX)
+        ]

@@ -11,6 +11,7 @@ from aviary.graph.v1.graph_service_pb2 import ViewerRules
 from aviary.graph.v1.visibility_pb2 import Surface
 from clients.events import Event
 from clients.graph import GraphClient
+from services.chassis.packed_ids import holds
 
 from .domain_inbox import Change, Kind
 from .domain_preferences import INBOX, Preferences
@@ -107,28 +108,15 @@ def _wants(change: Change, rules: ViewerRules, mine: Preferences) -> bool:
     """Whether a user wants to hear of such things, and from whom."""
     if not mine.wants(change.key.kind, INBOX):
         return False
-    actor = struct.pack(">q", change.actor_id)
-    return not mine.only_following or _holds(rules.following_ids, actor)
+    return not mine.only_following or holds(rules.following_ids, change.actor_id)
 
 
 def _may(change: Change, rules: ViewerRules, closed: Mapping[int, bool]) -> bool:
     """Whether a user is to hear of somebody: neither hidden, nor gone, nor closed to them."""
-    actor = struct.pack(">q", change.actor_id)
-    if change.actor_id not in closed or _holds(rules.hidden_ids, actor):
+    actor = change.actor_id
+    if actor not in closed or holds(rules.hidden_ids, actor):
         return False
     # Whoever asks or begins to follow is heard of also by those who do not follow back.
     if change.key.kind in (Kind.FOLLOW, Kind.FOLLOW_REQUEST):
         return True
-    return not closed[change.actor_id] or _holds(rules.following_ids, actor)
-
-
-def _holds(packed: bytes, one: bytes) -> bool:
-    """Whether an id is among packed ones, which ascend: 8 bytes each, big-endian."""
-    low, high = 0, len(packed) // 8
-    while low < high:
-        middle = (low + high) // 2
-        if packed[8 * middle : 8 * middle + 8] < one:
-            low = middle + 1
-        else:
-            high = middle
-    return packed[8 * low : 8 * low + 8] == one
+    return not closed[actor] or holds(rules.following_ids, actor)

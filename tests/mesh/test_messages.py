@@ -110,6 +110,39 @@ async def test_blocks_hold(world: World) -> None:
     assert await refused(world, ann, "POST", PATH, {"user_ids": [str(bob)]}) == "BLOCKED"
 
 
+async def test_without_graph_nothing_is_sent(world: World) -> None:
+    """Nobody can say whether a block holds, and what was known a moment ago does not count."""
+    ann, bob = await friends(world, 2)
+    where = await start(world, ann, bob)
+    await say(world, ann, where, "before")
+    await world.mesh.stop("graph")
+    try:
+        path = f"{PATH}/{where}/messages"
+        assert await refused(world, ann, "POST", path, {"text": "x"}) == "UNAVAILABLE"
+    finally:
+        await world.mesh.start("graph")
+
+    async def sent() -> int:
+        reply = await world.api.post(path, json={"text": "after"}, headers=world.auth(ann))
+        return reply.status_code
+
+    await eventually(sent, 200)
+    assert await texts(world, bob, where) == ["after", "before"]
+
+
+async def test_whoever_muted_or_blocked_is_not_notified(world: World) -> None:
+    """In a group all see what is said; who does not want to hear of its author is not called."""
+    ann, bob, cid, dot = await friends(world, 4)
+    where = await start(world, ann, bob, cid, dot)
+    await world.act(cid, "PUT", f"/api/v1/users/{cid}/mutes/{ann}", {})
+    await world.act(dot, "PUT", f"/api/v1/users/{dot}/blocks/{ann}", {})
+    await say(world, ann, where, "all of you")
+    assert "MESSAGE" in await kinds(world, bob)
+    for silent in (cid, dot):
+        assert "MESSAGE" not in await kinds(world, silent)
+        assert await texts(world, silent, where) == ["all of you"]
+
+
 async def test_groups_and_shared_tweets(world: World) -> None:
     """S004-03: a tweet is shared; a protected one only where everybody may see it."""
     ann, bob, cid, outsider = await friends(world, 4)

@@ -1,5 +1,6 @@
 """Inboxes through the whole mesh, over REST, gRPC and Server-Sent Events."""
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -67,6 +68,28 @@ async def test_follow_mention_reply_and_followed_tweets(world: World) -> None:
 
     await eventually(gone, True)
     assert (await inbox(world, me))["unread_count"] == "2"
+
+
+async def test_nothing_of_whoever_is_blocked_muted_or_closed(world: World) -> None:
+    """Also of those whom one does not follow; the last event shows that all were read."""
+    me, blocked, blocking, muted, closed, other = await world.new_users(6)
+    name = await name_of(world, me)
+    await world.act(me, "PUT", f"/api/v1/users/{me}/blocks/{blocked}", {})
+    await world.act(blocking, "PUT", f"/api/v1/users/{blocking}/blocks/{me}", {})
+    await world.act(me, "PUT", f"/api/v1/users/{me}/mutes/{muted}", {})
+    await world.act(closed, "PATCH", f"/api/v1/users/{closed}", {"protected": True})
+    for user in (blocked, blocking, muted, closed, other):
+        await world.post(user, f"@{name} listen")
+        # Another author's tweet may be in another partition of the log: each in its turn.
+        await world.post(other, f"@{name} after {user}")
+
+    async def actors() -> tuple[int, set[str]]:
+        found = (await inbox(world, me))["notifications"]
+        return len(found), {each["user_id"] for one in found for each in one["actors"]}
+
+    await eventually(actors, (6, {str(other)}))
+    await asyncio.sleep(1.0)
+    assert await actors() == (6, {str(other)})
 
 
 async def test_two_devices_share_one_badge(world: World) -> None:
