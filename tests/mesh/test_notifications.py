@@ -232,6 +232,17 @@ async def test_bad_preferences(world: World, body: dict[str, Any], problem: str)
     assert "quiet_hours" not in (await world.act(me, "GET", path))["preferences"]
 
 
+async def test_changes_at_the_same_time_all_hold(world: World) -> None:
+    """Each device changes one thing; none takes back what another said."""
+    [me] = await world.new_users(1)
+    path = f"/api/v1/users/{me}/notification_preferences"
+    shown = (await world.act(me, "GET", path))["preferences"]["kinds"]
+    changes = [{"kinds": [{"kind": each["kind"], "email": not each["email"]}]} for each in shown]
+    await asyncio.gather(*(world.act(me, "PATCH", path, change) for change in changes))
+    after = (await world.act(me, "GET", path))["preferences"]["kinds"]
+    assert [each["email"] for each in after] == [not each["email"] for each in shown]
+
+
 async def test_marking_what_is_not_there(world: World) -> None:
     [me] = await world.new_users(1)
     for body, status, reason in [

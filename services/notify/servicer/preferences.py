@@ -29,8 +29,9 @@ class PreferenceMethods:
     ) -> pb.UpdatePreferencesResponse:
         """Change what is given."""
         user_id = call.own_user_id(request.user_id)
-        changed = checked(_changed(await self._preferences.get(user_id), request))
-        await self._preferences.put(user_id, changed)
+        changed = await self._preferences.change(
+            user_id, lambda before: checked(_changed(before, request))
+        )
         return pb.UpdatePreferencesResponse(preferences=_message(user_id, changed))
 
 

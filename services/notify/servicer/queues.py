@@ -87,8 +87,9 @@ class UnsubscribeMethods:
     ) -> pb.UnsubscribeResponse:
         """End e-mail to whoever got the mail."""
         user_id = self._user_of(request.token)
-        mine = await self._mail_preferences.get(user_id)
-        await self._mail_preferences.put(user_id, mine._replace(email_mode=EmailMode.OFF))
+        await self._mail_preferences.change(
+            user_id, lambda mine: mine._replace(email_mode=EmailMode.OFF)
+        )
         return pb.UnsubscribeResponse(email_mode=preferences_pb2.EMAIL_MODE_OFF)
 
     async def get_unsubscribe_page(

@@ -1,6 +1,6 @@
 """Preferences in PostgreSQL."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from services.chassis.stores import Connection, Pool
 
@@ -25,15 +25,32 @@ class PreferenceStore:
     async def put(self, user_id: int, preferences: Preferences) -> None:
         """Keep a user's preferences."""
         async with self._pool.connection() as connection:
+            await _put(connection, user_id, preferences)
+
+    async def change(
+        self, user_id: int, changed: Callable[[Preferences], Preferences]
+    ) -> Preferences:
+        """Change a user's preferences, one change after the other; raises what `changed` does."""
+        async with self._pool.connection() as connection, connection.transaction():
+            # There may be no row yet that could be locked.
             await connection.execute(
-                "INSERT INTO preferences (user_id, kinds, email_mode, quiet_start, quiet_end,"
-                " time_zone, only_following) VALUES (%s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (user_id) DO UPDATE SET kinds = excluded.kinds,"
-                " email_mode = excluded.email_mode, quiet_start = excluded.quiet_start,"
-                " quiet_end = excluded.quiet_end, time_zone = excluded.time_zone,"
-                " only_following = excluded.only_following",
-                (user_id, list(preferences.kinds), *preferences[1:]),
+                "SELECT pg_advisory_xact_lock(hashtextextended('preferences', %s))", (user_id,)
             )
+            after = changed((await load(connection, [user_id]))[user_id])
+            await _put(connection, user_id, after)
+            return after
+
+
+async def _put(connection: Connection, user_id: int, preferences: Preferences) -> None:
+    await connection.execute(
+        "INSERT INTO preferences (user_id, kinds, email_mode, quiet_start, quiet_end,"
+        " time_zone, only_following) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (user_id) DO UPDATE SET kinds = excluded.kinds,"
+        " email_mode = excluded.email_mode, quiet_start = excluded.quiet_start,"
+        " quiet_end = excluded.quiet_end, time_zone = excluded.time_zone,"
+        " only_following = excluded.only_following",
+        (user_id, list(preferences.kinds), *preferences[1:]),
+    )
 
 
 async def load(connection: Connection, user_ids: Collection[int]) -> dict[int, Preferences]:
