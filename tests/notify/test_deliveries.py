@@ -141,6 +141,24 @@ async def test_a_push_service_that_is_busy_is_left_alone(post: Post, browser: Pu
     assert len(browser.got) == 1
 
 
+@pytest.mark.parametrize("status", [503, 400])
+async def test_a_device_that_was_reached_is_not_told_again(
+    post: Post, browser: PushService, status: int
+) -> None:
+    """What is tried again, or replayed, goes to the devices that have not got it."""
+    keys = Keys(key_of(browser.p256dh) or b"", SECRET)
+    await post.subscriptions.put(2, A, f"{browser.url}/b", keys, "laptop")
+    browser.answers = [(status, {})]
+    await mention(post.rig)
+    await post.drain(post.push)
+    assert len(browser.got) == 1
+    await post.now_due()
+    await post.store.replay(Channel.PUSH, [])
+    await post.drain(post.push)
+    assert sorted(each.path for each in browser.got) == ["/a", "/b"]
+    assert [state for _, state, _ in await post.states()] == [1]
+
+
 async def test_a_mail_server_that_is_away_for_a_while(post: Post, server: MailServer) -> None:
     await post.wants_mail(A)
     server.stop()

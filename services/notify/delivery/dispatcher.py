@@ -121,9 +121,9 @@ class Dispatcher:
                 await self._store.settle(ids, DROPPED, why)
             case Failed() if gives_up(attempts, outcome):
                 log.error("delivery given up", channel=self._name, ids=ids, why=outcome.error)
-                await self._store.settle(ids, DEAD, outcome.error)
-            case Failed(error, _, after):
-                await self._store.postpone(ids, pause(attempts, after), error)
+                await self._store.settle(ids, DEAD, outcome.error, outcome.reached)
+            case Failed(error, _, after, reached):
+                await self._store.postpone(ids, pause(attempts, after), error, reached)
         self._metrics.ended.labels(self._name, type(outcome).__name__.lower()).inc(len(ids))
 
 

@@ -67,12 +67,13 @@ class PushMaker:
         return [[each] for each in claimed]
 
     async def make(self, together: Sequence[Claimed]) -> Outcome:
-        """Send to every device; those that are gone are forgotten."""
+        """Send to every device that has not got it; those that are gone are forgotten."""
         [delivery] = together
         mine = await self._preferences.get(delivery.user_id)
         if not mine.wants(delivery.kind, PUSH):
             return UNWANTED
         devices = await self._subscriptions.of_user(delivery.user_id)
+        devices = [device for device in devices if device[0] not in delivery.reached]
         if not devices:
             return Dropped("no device")
         shown = await self._current.unread(together)
@@ -81,17 +82,19 @@ class PushMaker:
         payload = self._payload(shown[0])
         topic = f"n{delivery.kind.value}-{delivery.object_id}"[:32]
         failed: list[Failed] = []
+        reached: list[int] = []
         for device in devices:
             outcome = await self._sender.send(Subscription(*device), delivery.kind, topic, payload)
             match outcome:
                 case Sent():
                     await self._subscriptions.delivered(device[0])
+                    reached.append(device[0])
                 case Expired():
                     await self._subscriptions.delete(delivery.user_id, device[0])
                 case Failed():
                     failed.append(outcome)
         passing = [each for each in failed if not each.permanent]
-        return next(iter(passing or failed), Sent())
+        return (passing or failed)[0]._replace(reached=reached) if failed else Sent()
 
     def _payload(self, shown: Notification) -> dict[str, Any]:
         return {

@@ -1,6 +1,7 @@
 """What becomes of an attempt to deliver."""
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_ATTEMPTS = 16
@@ -18,11 +19,16 @@ class Dropped(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """It was not taken; `after` is how long whoever refused wants to be left alone."""
+    """It was not taken, or not by every device.
+
+    `after` is how long whoever refused wants to be left alone, `reached` the subscriptions that
+    have it all the same.
+    """
 
     error: str
     permanent: bool = False
     after: float = 0.0
+    reached: Sequence[int] = ()
 
 
 Outcome = Sent | Dropped | Failed

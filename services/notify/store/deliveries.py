@@ -26,6 +26,8 @@ class Claimed(NamedTuple):
     attempts: int
     repeated: bool
     """Whether an attempt was begun before and nobody knows how it ended."""
+    reached: Sequence[int]
+    """Subscriptions that have it from an attempt that failed for others."""
 
 
 class Queue(NamedTuple):
@@ -71,30 +73,42 @@ class DeliveryStore:
                       FROM deliveries JOIN due USING (delivery_id)) was
                 WHERE d.delivery_id = was.delivery_id
                 RETURNING d.delivery_id, d.user_id, d.kind, d.object_id, d.notification_id,
-                  d.attempts, was.repeated
+                  d.attempts, was.repeated, d.reached
                 """,
                 {"channel": channel.value, "limit": limit, "lease": LEASE_SECONDS},
             )
             rows = await cursor.fetchall()
         return [Claimed(row[0], row[1], Kind(row[2]), *row[3:]) for row in sorted(rows)]
 
-    async def settle(self, delivery_ids: Collection[int], state: int, why: str = "") -> None:
+    async def settle(
+        self,
+        delivery_ids: Collection[int],
+        state: int,
+        why: str = "",
+        reached: Sequence[int] = (),
+    ) -> None:
         """Note how deliveries ended."""
         async with self._pool.connection() as connection:
             await connection.execute(
-                "UPDATE deliveries SET state = %s, leased_until = NULL, last_error = %s"
-                " WHERE delivery_id = ANY(%s) AND state = 0",
-                (state, why, list(delivery_ids)),
+                "UPDATE deliveries SET state = %s, leased_until = NULL, last_error = %s,"
+                " reached = reached || %s::bigint[] WHERE delivery_id = ANY(%s) AND state = 0",
+                (state, why, list(reached), list(delivery_ids)),
             )
 
-    async def postpone(self, delivery_ids: Collection[int], seconds: float, why: str) -> None:
+    async def postpone(
+        self,
+        delivery_ids: Collection[int],
+        seconds: float,
+        why: str,
+        reached: Sequence[int] = (),
+    ) -> None:
         """Try deliveries again later."""
         async with self._pool.connection() as connection:
             await connection.execute(
                 "UPDATE deliveries SET leased_until = NULL, last_error = %s,"
-                " due_time = now() + %s * interval '1 s'"
+                " due_time = now() + %s * interval '1 s', reached = reached || %s::bigint[]"
                 " WHERE delivery_id = ANY(%s) AND state = 0",
-                (why, seconds, list(delivery_ids)),
+                (why, seconds, list(reached), list(delivery_ids)),
             )
 
     async def queues(self) -> list[Queue]:
