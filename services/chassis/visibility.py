@@ -53,7 +53,10 @@ class Question(NamedTuple):
 
 
 Check = Callable[[int, Surface, Sequence[VisibilitySubject]], Awaitable[Sequence[Verdict]]]
-"""Asks the engine: viewer (0: nobody known), surface, subjects; the verdicts in their order."""
+"""Asks the engine: viewer of subjects that name none (0: nobody known), surface, subjects."""
+Look = tuple[int, Subject]
+"""Who looks at what."""
+NOBODY = 0
 Verdicts = dict[Subject, VisibilityRule]
 VISIBLE = VisibilityRule.VISIBILITY_RULE_UNSPECIFIED
 
@@ -99,35 +102,46 @@ class Visibility:
         return found
 
     async def _answer(self, questions: list[Question]) -> list[Verdicts | Exception]:
-        """One call for each viewer and surface, whatever the number of questions."""
-        wanted: dict[tuple[int, Surface], dict[Subject, None]] = {}
+        """One call for each surface, whatever the number of viewers and questions."""
+        wanted: dict[Surface, dict[Look, None]] = {}
         for viewer, surface, subjects in questions:
-            wanted.setdefault((viewer, surface), {}).update(dict.fromkeys(subjects))
+            looks = wanted.setdefault(surface, {})
+            looks.update(dict.fromkeys((viewer, subject) for subject in subjects))
         answers = await asyncio.gather(
-            *(self._ask(*about, list(subjects)) for about, subjects in wanted.items())
+            *(self._ask(surface, list(looks)) for surface, looks in wanted.items())
         )
-        by_viewer = dict(zip(wanted, answers, strict=True))
-        return [by_viewer[question.viewer, question.surface] for question in questions]
+        by_surface = dict(zip(wanted, answers, strict=True))
+        return [self._part(question, by_surface[question.surface]) for question in questions]
 
-    async def _ask(
-        self, viewer: int, surface: Surface, subjects: list[Subject]
-    ) -> Verdicts | Exception:
-        found: Verdicts = {}
+    async def _ask(self, surface: Surface, looks: list[Look]) -> dict[Look, VisibilityRule] | None:
+        """The rules, None where the engine is away."""
+        found: dict[Look, VisibilityRule] = {}
         try:
             async with asyncio.timeout(TIMEOUT):
-                for start in range(0, len(subjects), MAX_SUBJECTS):
-                    part = subjects[start : start + MAX_SUBJECTS]
-                    messages = [VisibilitySubject(**subject._asdict()) for subject in part]
-                    verdicts = await self._check(viewer, surface, messages)
-                    for subject, verdict in zip(part, verdicts, strict=True):
-                        found[subject] = verdict.rule
+                for start in range(0, len(looks), MAX_SUBJECTS):
+                    part = looks[start : start + MAX_SUBJECTS]
+                    messages = [
+                        VisibilitySubject(**subject._asdict(), viewer_user_id=viewer)
+                        for viewer, subject in part
+                    ]
+                    verdicts = await self._check(NOBODY, surface, messages)
+                    for look, verdict in zip(part, verdicts, strict=True):
+                        found[look] = verdict.rule
         except (PeerError, TimeoutError) as error:
             log.warning("visibility not checked", why=str(error) or "no answer in time")
-            return self._known(viewer, surface, subjects) or UnavailableError(resource="graph")
-        self._keep(viewer, surface, found)
+            return None
+        self._keep(surface, found)
         return found
 
-    def _known(self, viewer: int, surface: Surface, subjects: list[Subject]) -> Verdicts | None:
+    def _part(
+        self, question: Question, found: dict[Look, VisibilityRule] | None
+    ) -> Verdicts | Exception:
+        viewer, surface, subjects = question
+        if found is None:
+            return self._known(viewer, surface, subjects) or UnavailableError(resource="graph")
+        return {subject: found[viewer, subject] for subject in subjects}
+
+    def _known(self, viewer: int, surface: Surface, subjects: Iterable[Subject]) -> Verdicts | None:
         """What was known of all the subjects before, if it was."""
         since = self._clock() - KEPT_SECONDS
         found: Verdicts = {}
@@ -138,9 +152,9 @@ class Visibility:
             found[subject] = rule
         return found
 
-    def _keep(self, viewer: int, surface: Surface, verdicts: Verdicts) -> None:
+    def _keep(self, surface: Surface, rules: dict[Look, VisibilityRule]) -> None:
         now = self._clock()
-        for subject, rule in verdicts.items():
+        for (viewer, subject), rule in rules.items():
             if len(self._kept) >= MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[viewer, surface, subject] = (now, rule)

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
+from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1 import visibility_pb2
 from aviary.graph.v1.visibility_pb2 import SURFACE_HOME_TIMELINE
 from services.graph.visibility import Rule, Surface
 
 from .questions import rules, verdicts
 from .test_mutes import moment
-from .world import World, refused, unpack
+from .world import World, call, refused, unpack
 
 # What an author of this relation looks like to the viewer on each surface:
 # "." visible, "x" blocked by the author, "b" author blocked, "m" muted, "p" protected, "g" gone.
@@ -165,6 +166,21 @@ async def test_one_sees_ones_own(world: World) -> None:
         assert await verdicts(world, viewer, surface, *own) == [Rule.NONE] * 4
         mixed = [(foe, viewer, 0), (viewer, foe, 0)]
         assert await verdicts(world, viewer, surface, *mixed) == [Rule.BLOCKED_BY_AUTHOR] * 2
+
+
+async def test_many_viewers_in_one_call(world: World) -> None:
+    ann, bob, foe = await world.users("ann", "bob", "foe")
+    await world.block(foe, bob)
+    subjects = [
+        visibility_pb2.VisibilitySubject(author_user_id=foe, viewer_user_id=viewer)
+        for viewer in (ann, bob, 0)
+    ]
+    request = pb.CheckVisibilityRequest(
+        viewer_user_id=bob, surface="SURFACE_TWEET", subjects=subjects
+    )
+    found = await world.graph.check_visibility(request, call())
+    blocked = Rule.BLOCKED_BY_AUTHOR
+    assert [Rule(each.rule) for each in found.verdicts] == [Rule.NONE, blocked, blocked]
 
 
 async def test_replies_at_home(world: World) -> None:

@@ -200,7 +200,10 @@ class World:
         """What Graph's engine says; who blocks whom is in `blocks`."""
         await self._called("visibility")
         self.surfaces.add(surface)
-        rules = [self._rule_of(viewer_user_id, surface, subject) for subject in subjects]
+        rules = [
+            self._rule_of(subject.viewer_user_id or viewer_user_id, surface, subject)
+            for subject in subjects
+        ]
         return [VisibilityVerdict(visible=not rule, rule=rule) for rule in rules]
 
     def _rule_of(self, viewer: int, surface: int, subject: VisibilitySubject) -> VisibilityRule:

@@ -68,7 +68,8 @@ class GraphServicer:
         reply = pb.CheckVisibilityResponse()
         for subject in request.subjects:
             users = (subject.author_user_id, subject.retweeter_user_id)
-            rules = [self._hidden.get((request.viewer_user_id, user)) for user in users]
+            viewer = subject.viewer_user_id or request.viewer_user_id
+            rules = [self._hidden.get((viewer, user)) for user in users]
             rule = next(filter(None, rules), None)
             reply.verdicts.add(visible=rule is None, rule=rule)
         return reply

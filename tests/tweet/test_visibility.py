@@ -169,15 +169,20 @@ class Engine:
     def __init__(self) -> None:
         self.now = 1000.0
         self.hides = self.away = False
-        self.calls: list[tuple[int, int]] = []
+        self.hidden_from: set[int] = set()
+        self.calls: list[list[tuple[int, int]]] = []
 
     async def check(
-        self, viewer: int, _surface: Surface, subjects: Sequence[VisibilitySubject]
+        self, _viewer: int, _surface: Surface, subjects: Sequence[VisibilitySubject]
     ) -> list[VisibilityVerdict]:
-        self.calls.append((viewer, len(subjects)))
+        self.calls.append([(each.viewer_user_id, each.author_user_id) for each in subjects])
         if self.away:
             raise PeerError("graph", None, "away", None)  # type: ignore[arg-type]
-        hidden = [self.hides and subject.author_user_id == ALICE for subject in subjects]
+        hidden = [
+            (self.hides or subject.viewer_user_id in self.hidden_from)
+            and subject.author_user_id == ALICE
+            for subject in subjects
+        ]
         return [VisibilityVerdict(visible=not h, rule=PROTECTED if h else VISIBLE) for h in hidden]
 
 
@@ -205,7 +210,7 @@ async def test_verdicts_are_kept_for_a_moment_and_longer_while_there_are_no_newe
         await rule()
 
 
-async def test_each_viewer_is_one_question_of_bounded_size() -> None:
+async def test_many_viewers_are_one_question_of_bounded_size() -> None:
     engine = Engine()
     visibility = Visibility(engine.check)
     many = [Subject(author) for author in range(1, 2501)]
@@ -213,4 +218,19 @@ async def test_each_viewer_is_one_question_of_bounded_size() -> None:
         *(visibility.rules(v, Surface.SURFACE_TWEET, many[: 10 * v]) for v in (1, 2, 1)),
         visibility.rules(9000, Surface.SURFACE_TWEET, many),
     )
-    assert sorted(engine.calls) == [(1, 9), (2, 19), (9000, 500), (9000, 1000), (9000, 1000)]
+    assert [len(call) for call in engine.calls] == [1000, 1000, 9 + 19 + 500]
+    asked = [look for call in engine.calls for look in call]
+    assert len(set(asked)) == len(asked)
+    assert {viewer for viewer, _ in asked} == {1, 2, 9000}
+
+
+async def test_each_viewer_gets_its_own_verdicts() -> None:
+    engine = Engine()
+    engine.hidden_from = {BOB}
+    visibility = Visibility(engine.check)
+    subject = Subject(ALICE)
+    answers = await asyncio.gather(
+        *(visibility.rules(viewer, Surface.SURFACE_TWEET, [subject]) for viewer in (BOB, CAROL))
+    )
+    assert [answer[subject] for answer in answers] == [PROTECTED, VISIBLE]
+    assert len(engine.calls) == 1

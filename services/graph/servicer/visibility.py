@@ -37,15 +37,19 @@ class VisibilityMethods:
         if count > MAX_SUBJECTS:
             problem = f"holds {count} subjects; at most {MAX_SUBJECTS} are allowed"
             raise InvalidFieldError(field="subjects", problem=problem)
-        subjects = [
-            Subject(one.author_user_id, one.retweeter_user_id, one.in_reply_to_user_id)
+        asked = [
+            (
+                one.viewer_user_id or request.viewer_user_id,
+                Subject(one.author_user_id, one.retweeter_user_id, one.in_reply_to_user_id),
+            )
             for one in request.subjects
         ]
-        viewer_id = request.viewer_user_id
-        relations = await self._relations.between(
-            viewer_id, {user_id for subject in subjects for user_id in subject}
-        )
-        rules = [verdict(surface, viewer_id, subject, relations) for subject in subjects]
+        pairs = {(viewer_id, user_id) for viewer_id, subject in asked for user_id in subject}
+        relations = await self._relations.between(pairs) if pairs else {}
+        rules = [
+            verdict(surface, viewer_id, subject, relations.get(viewer_id, {}))
+            for viewer_id, subject in asked
+        ]
         return pb.CheckVisibilityResponse(verdicts=[self._verdicts[rule] for rule in rules])
 
     async def batch_get_viewer_rules(

@@ -28,25 +28,29 @@ class PostgresRelations:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def between(self, viewer_id: int, user_ids: Collection[int]) -> dict[int, Relation]:
-        """One viewer's relations to those of the users who exist."""
+    async def between(self, pairs: Collection[tuple[int, int]]) -> dict[int, dict[int, Relation]]:
+        """By viewer, the relations to those of the users who exist; pairs of viewer and user."""
+        viewers, users = zip(*pairs, strict=True)
         async with self._pool.connection() as connection:
             rows = await connection.execute(
                 f"""
-                SELECT u.user_id, u.protected, f.show_retweets, b.block_id IS NOT NULL,
-                  c.block_id IS NOT NULL, m.surfaces, m.expire_time
-                FROM users u
-                LEFT JOIN follows f ON f.user_id = %(viewer)s AND f.target_user_id = u.user_id
-                LEFT JOIN blocks b ON b.user_id = %(viewer)s AND b.target_user_id = u.user_id
-                LEFT JOIN blocks c ON c.user_id = u.user_id AND c.target_user_id = %(viewer)s
-                LEFT JOIN mutes m ON m.user_id = %(viewer)s AND m.target_user_id = u.user_id
+                SELECT p.viewer_id, u.user_id, u.protected, f.show_retweets,
+                  b.block_id IS NOT NULL, c.block_id IS NOT NULL, m.surfaces, m.expire_time
+                FROM unnest(%b::bigint[], %b::bigint[]) AS p(viewer_id, user_id)
+                JOIN users u USING (user_id)
+                LEFT JOIN follows f ON f.user_id = p.viewer_id AND f.target_user_id = u.user_id
+                LEFT JOIN blocks b ON b.user_id = p.viewer_id AND b.target_user_id = u.user_id
+                LEFT JOIN blocks c ON c.user_id = u.user_id AND c.target_user_id = p.viewer_id
+                LEFT JOIN mutes m ON m.user_id = p.viewer_id AND m.target_user_id = u.user_id
                   AND {IN_FORCE}
-                WHERE u.user_id = ANY(%(users)s)
                 """,  # noqa: S608 - names from this code
-                {"viewer": viewer_id, "users": list(user_ids)},
+                (list(viewers), list(users)),
                 binary=True,
             )
-            return {row[0]: _relation(*row[1:]) for row in await rows.fetchall()}
+            found: dict[int, dict[int, Relation]] = {}
+            for viewer_id, user_id, *relation in await rows.fetchall():
+                found.setdefault(viewer_id, {})[user_id] = _relation(*relation)
+            return found
 
     async def followees(
         self, viewer_ids: Sequence[int], *, include_mutual: bool
