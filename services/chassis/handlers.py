@@ -8,7 +8,7 @@ reply may be a message or its serialized bytes, which then pass through untouche
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -54,6 +54,8 @@ class Method:
 
 
 Table = Mapping[str, Method]
+Handler = Callable[[Any, Call], Any]
+"""A servicer's method: an answer, or for a stream an iterator of them."""
 
 
 def build_table(
@@ -65,19 +67,30 @@ def build_table(
 ) -> Table:
     """The table of every method of the servicers' services.
 
-    A contract's method that the servicer lacks answers UNIMPLEMENTED; a servicer's public
-    coroutine that is no method of the contract is a mistake and refused here.
+    A servicer may be a tuple of parts, which share the methods. A contract's method that no part
+    has answers UNIMPLEMENTED; a public attribute that is no method of the contract, or that two
+    parts have, is a mistake and refused here.
     """
     table: dict[str, Method] = {}
     for service, servicer in servicers.items():
-        names = {snake_case(method.name) for method in service.methods}
-        extra = [n for n in vars(type(servicer)) if not n.startswith("_") and n not in names]
-        if extra:
-            raise TypeError(f"{type(servicer).__name__} has {extra}, no methods of {service.name}")
+        handlers = _handlers(service, servicer if isinstance(servicer, tuple) else (servicer,))
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
-            table[path] = _wrap(path, method, servicer, gate, policy, metrics.of(path))
+            handler = handlers.get(snake_case(method.name))
+            table[path] = _wrap(path, method, handler, gate, policy, metrics.of(path))
     return table
+
+
+def _handlers(service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
+    names = {snake_case(method.name) for method in service.methods}
+    found: dict[str, Handler] = {}
+    for part in parts:
+        extra = [n for n in vars(type(part)) if not n.startswith("_") and n not in names]
+        mine = {name: getattr(part, name) for name in names if hasattr(part, name)}
+        if extra := extra + [name for name in mine if name in found]:
+            raise TypeError(f"{type(part).__name__} has {extra}, not of {service.name} or twice")
+        found |= mine
+    return found
 
 
 def snake_case(name: str) -> str:
@@ -88,14 +101,14 @@ def snake_case(name: str) -> str:
 def _wrap(
     path: str,
     method: MethodDescriptor,
-    servicer: object,
+    handler: Handler | None,
     gate: Gate,
     policy: Policy,
     metrics: MethodMetrics,
 ) -> Method:
     kind = Kind((method.client_streaming, method.server_streaming))
     request_class = message_factory.GetMessageClass(method.input_type)
-    handler = getattr(servicer, snake_case(method.name), None) or _unimplemented(kind)
+    handler = handler or _unimplemented(kind)
     authorize = policy.authorizer(path)
 
     def decode(raw: bytes) -> Message:
@@ -132,7 +145,7 @@ def _encode(reply: Message | bytes) -> bytes:
     return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
 
-def _unimplemented(kind: Kind) -> Callable[[Any, Call], Any]:
+def _unimplemented(kind: Kind) -> Handler:
     async def unary(_request: object, call: Call) -> bytes:
         raise NotImplementedYetError(method=call.method)
 

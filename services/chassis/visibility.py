@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import structlog
+from grpc import StatusCode
 
 from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule, VisibilitySubject
 from clients.errors import PeerError
 
 from .batching import Batcher
-from .errors import UnavailableError
+from .errors import ServiceError, UnavailableError
 
 FRESH_SECONDS = 1.0
 KEPT_SECONDS = 300.0
@@ -27,6 +28,24 @@ MAX_SUBJECTS = 1_000
 """Subjects of one question to the engine."""
 MAX_QUESTIONS, MAX_WAITING = 64, 5_000
 log = structlog.get_logger()
+
+
+class UserNotFoundError(ServiceError):
+    """There is no such user."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "USER_NOT_FOUND"
+    template = "there is no user {user_id}"
+    field = "user_id"
+
+
+class UserNotVisibleError(ServiceError):
+    """The user's tweets are closed to the caller, by the rule of that name."""
+
+    code = StatusCode.PERMISSION_DENIED
+    reason = "USER_NOT_VISIBLE"
+    template = "the tweets of user {user_id} are closed to you ({rule})"
+    field = "user_id"
 
 
 class Subject(NamedTuple):
@@ -100,6 +119,16 @@ class Visibility:
         if missing:
             found |= await self._batcher.submit(Question(viewer, surface, tuple(missing)))
         return found
+
+    async def check_profile(self, viewer: int, user_id: int) -> None:
+        """Refuse a viewer who may not see what a user did: USER_NOT_FOUND, USER_NOT_VISIBLE."""
+        subject = Subject(user_id)
+        rule = (await self.rules(viewer, Surface.SURFACE_USER_TIMELINE, [subject]))[subject]
+        if rule == VisibilityRule.VISIBILITY_RULE_AUTHOR_GONE:
+            raise UserNotFoundError(user_id=user_id)
+        if rule != VISIBLE:
+            name = VisibilityRule.Name(rule).removeprefix("VISIBILITY_RULE_")
+            raise UserNotVisibleError(user_id=user_id, rule=name)
 
     async def _answer(self, questions: list[Question]) -> list[Verdicts | Exception]:
         """One call for each surface, whatever the number of viewers and questions."""

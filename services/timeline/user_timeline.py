@@ -6,11 +6,10 @@ The page's token is Tweet's own: it knows how far it looked, where a page may be
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
+from aviary.graph.v1.visibility_pb2 import Surface
 from clients.tweet import author_id_of
-from services.chassis.visibility import VISIBLE, Subject, Visibility
+from services.chassis.visibility import VISIBLE, Subject, UserNotFoundError, Visibility
 
-from .errors import UserNotFoundError, UserNotVisibleError
 from .hydrate import Content, Hydrator, content_of
 
 
@@ -86,7 +85,7 @@ class UserTimelines:
     ) -> ListedPage:
         """A page of a user's own tweets; raises USER_NOT_FOUND, USER_NOT_VISIBLE."""
         owner = await self._owner(wanted.user_id)
-        await self._check_owner(viewer, wanted.user_id)
+        await self._visibility.check_profile(viewer, wanted.user_id)
         found = await self._tweets.list_user_tweets(
             **wanted._asdict(),
             include_replies=replies,
@@ -121,16 +120,6 @@ class UserTimelines:
         if not owner:
             raise UserNotFoundError(user_id=user_id)
         return owner[0]
-
-    async def _check_owner(self, viewer: int, user_id: int) -> None:
-        subject = Subject(user_id)
-        rules = await self._visibility.rules(viewer, Surface.SURFACE_USER_TIMELINE, [subject])
-        rule = rules[subject]
-        if rule == VisibilityRule.VISIBILITY_RULE_AUTHOR_GONE:
-            raise UserNotFoundError(user_id=user_id)
-        if rule != VISIBLE:
-            name = VisibilityRule.Name(rule).removeprefix("VISIBILITY_RULE_")
-            raise UserNotVisibleError(user_id=user_id, rule=name)
 
     async def _shown(
         self, viewer: int, surface: Surface, tweets: Iterable[tuple[Content, Subject]]

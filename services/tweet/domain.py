@@ -44,8 +44,20 @@ class Target(NamedTuple):
     conversation_id: int
 
 
+class Counts(NamedTuple):
+    """How many favourites, retweets, replies and quotes a tweet has, or by how many they change."""
+
+    favorite_count: int = 0
+    retweet_count: int = 0
+    reply_count: int = 0
+    quote_count: int = 0
+
+
+NO_COUNTS = Counts()
+
+
 class TweetRow(NamedTuple):
-    """Everything that is kept of a tweet, in the order of its columns."""
+    """Everything that is kept of a tweet, in the order of its columns, and how it is counted."""
 
     tweet_id: int
     author_id: int
@@ -61,6 +73,9 @@ class TweetRow(NamedTuple):
     author_longitude: float | None = None
     author_latitude: float | None = None
     flags: int = 0
+    original_tweet_id: int = 0
+    original_user_id: int = 0
+    counts: Counts = NO_COUNTS
 
 
 class Span(NamedTuple):

@@ -9,14 +9,34 @@ from clients.graph import GraphClient
 from services.chassis import stores
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
-from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
+from services.chassis.snowflake import Snowflakes, leased_snowflakes, wall_clock_ms
 from services.chassis.tokens import TokenVerifier
 from services.chassis.visibility import Visibility
 
-from . import callers, ingesting, listing, mentions, messages, posting, reading
+from . import (
+    callers,
+    deleting,
+    favorites,
+    ingesting,
+    listing,
+    mentions,
+    messages,
+    pages,
+    posting,
+    reading,
+    retweets,
+    targets,
+)
 from . import visibility as rules
-from .servicer.tweet import DESCRIPTOR, TweetServicer
-from .store import cache, keys, lists, posts, reads, replica
+from .servicer.deletions import DeletionMethods
+from .servicer.engagement import EngagementMethods
+from .servicer.lists import ListMethods
+from .servicer.posts import PostMethods
+from .servicer.threads import ThreadMethods
+from .servicer.tweet import DESCRIPTOR
+from .servicer.viewers import ViewerMethods
+from .store import cache, deletions, engagement, keys, lists, posts, reads, replica, threads
+from .store import engaged as engaged_store
 
 
 @contextlib.asynccontextmanager
@@ -36,26 +56,51 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         log = await enter(events.event_servicer(pool, settings.tweet_dsn, runtime.draining))
         await enter(keys.pruning(pool))
         copy = await enter(_replica(runtime, pool))
-        write, read, paged = posts.PostStore(pool), reads.ReadStore(pool), lists.ListStore(pool)
-        form = messages.TweetMessages(settings.public_url)
-        names = mentions.MentionResolver(graph.lookup, registry)
-        visible = rules.TweetVisibility(Visibility(graph.check_visibility))
-        poster = posting.Poster(write, read, cached, names, visible, form, ids, registry)
-        stack.push_async_callback(poster.close)
-        tweets = TweetServicer(
-            callers=callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key),
-            poster=poster,
-            ingester=ingesting.Ingester(write, read, names, form, ids),
-            reader=reading.TweetReader(read, cached, form),
-            visibility=visible,
-            authors=listing.AuthorLists(paged, copy, registry, wall_clock_ms),
-            lists=paged,
-            posts=write, reads=read, cache=cached, messages=form, snowflakes=ids,
-        )  # fmt: skip
+        parts = await enter(_parts(runtime, pool, graph, ids, cached, copy))
         yield Service(
-            {DESCRIPTOR: tweets, events.DESCRIPTOR: log},
+            {DESCRIPTOR: parts, events.DESCRIPTOR: log},
             {"postgres": partial(stores.check_pool, pool)},
         )
+
+
+@contextlib.asynccontextmanager
+async def _parts(
+    runtime: Runtime,
+    pool: stores.Pool,
+    graph: GraphClient,
+    ids: Snowflakes,
+    cached: cache.TweetCache,
+    copy: listing.ReplicaLists | None,
+) -> AsyncIterator[tuple[object, ...]]:
+    """The parts of the servicer, closed when what they have begun is done."""
+    settings, registry = runtime.settings, runtime.registry
+    write, read, paged = posts.PostStore(pool), reads.ReadStore(pool), lists.ListStore(pool)
+    engaging, engaged = engagement.EngagementStore(pool), engaged_store.EngagedStore(pool)
+    gone = deletions.DeletionStore(pool)
+    form = messages.TweetMessages(settings.public_url)
+    names = mentions.MentionResolver(graph.lookup, registry)
+    visible = rules.TweetVisibility(Visibility(graph.check_visibility))
+    found = targets.Targets(read)
+    reader = reading.TweetReader(read, cached, form)
+    poster = posting.Poster(write, found, cached, names, visible, form, ids, registry)
+    liked = favorites.Favorites(engaging, cached, ids)
+    shared = retweets.Retweets(engaging, reader, cached, form, ids)
+    deleter = deleting.Deleter(write, gone, shared, cached, form, ids, registry)
+    shown = pages.TweetPages(reader, visible, engaged, graph)
+    callers_of = callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key)
+    ingester = ingesting.Ingester(write, read, names, form, ids)
+    authors = listing.AuthorLists(paged, copy, registry, wall_clock_ms)
+    async with deleting.cleaning(deleter):
+        yield (
+            PostMethods(callers_of, poster, ingester, reader, visible, paged, deleter, form),
+            ListMethods(authors, paged, read, reader, form),
+            EngagementMethods(liked, shared, engaged, found, shown, visible),
+            ThreadMethods(threads.ThreadStore(pool), shown, found),
+            ViewerMethods(engaged),
+            DeletionMethods(gone),
+        )
+    for closing in (poster, liked, shared):
+        await closing.close()
 
 
 @contextlib.asynccontextmanager

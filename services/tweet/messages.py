@@ -5,7 +5,8 @@ from functools import lru_cache
 from time import gmtime
 
 from aviary.tweet.v1 import entities_pb2, tweet_pb2
-from clients.wire import frame
+from clients.tweet import author_id_of, tweet_id_of
+from clients.wire import frame, tag_of
 from services.chassis.snowflake import unix_ms_of
 
 from .domain import SENSITIVE, TweetRow
@@ -13,6 +14,7 @@ from .entities import NOTHING, Found
 
 LATEST = b"\x92\x03"
 """Tag of field 50: `latest_tweets` of CreateTweetResponse."""
+RETWEETED_STATUS = tag_of(11)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -28,7 +30,10 @@ class TweetMessages:
         return f"{self._prefix}{tweet_id}"
 
     def serialize(self, row: TweetRow) -> bytes:
-        """The serialized `Tweet` of a row, the same whenever it is made."""
+        """The serialized `Tweet` of a row, the same whenever it is made.
+
+        Of a retweet a stub: of the original only who wrote what, at its end. See `with_original`.
+        """
         seconds, milliseconds = divmod(unix_ms_of(row.tweet_id), 1000)
         tweet = tweet_pb2.Tweet(
             tweet_id=row.tweet_id,
@@ -44,12 +49,39 @@ class TweetMessages:
             sensitive=row.flags & SENSITIVE != 0,
             url=f"{self._prefix}{row.tweet_id}",
             conversation_id=row.conversation_id,
+            **row.counts._asdict(),
         )
         if row.entities:
             tweet.entities.MergeFromString(row.entities)
         if row.longitude is not None and row.latitude is not None:
             tweet.location.longitude, tweet.location.latitude = row.longitude, row.latitude
-        return tweet.SerializeToString()
+        serialized = tweet.SerializeToString()
+        if not row.original_tweet_id:
+            return serialized
+        return serialized + _original_stub(row.original_tweet_id, row.original_user_id)
+
+
+def original_of(tweet: bytes) -> int:
+    """The id of the original in a serialized retweet; 0 in any other tweet."""
+    # Only what holds the tag can be a retweet: others need no parsing.
+    if RETWEETED_STATUS not in tweet:
+        return 0
+    return tweet_pb2.Tweet.FromString(tweet).retweeted_status.tweet_id
+
+
+def with_original(stub: bytes, original: bytes) -> bytes:
+    """A serialized retweet, made of its stub and the serialized original.
+
+    The original takes the place of what the stub says of it: a field that stood there twice would
+    be merged by some readers and shown twice by others.
+    """
+    known = _original_stub(tweet_id_of(original), author_id_of(original))
+    return stub.removesuffix(known) + frame(RETWEETED_STATUS, original)
+
+
+def _original_stub(tweet_id: int, user_id: int) -> bytes:
+    stub = tweet_pb2.Tweet(tweet_id=tweet_id, user_id=user_id).SerializeToString()
+    return frame(RETWEETED_STATUS, stub)
 
 
 _NO_ENTITIES = entities_pb2.Entities()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Histogram
 
 from clients.wire import FIRST, frame
-from services.chassis.batching import Batcher, Loader
+from services.chassis.batching import Batcher
 from services.chassis.snowflake import Snowflakes
 
 from .domain import QUOTE, REPLY, SENSITIVE, Target, TweetRow
@@ -14,9 +14,9 @@ from .drafts import Draft
 from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
 from .mentions import MentionResolver
 from .messages import TweetMessages, entities_bytes, mentioned
-from .store.cache import TweetCache
+from .store.cache import COUNTED_SECONDS, TweetCache
 from .store.posts import NewPost, PostStore
-from .store.reads import ReadStore
+from .targets import Targets
 from .visibility import TweetVisibility
 
 MAX_BATCH, MAX_WAITING = 256, 2_000
@@ -30,7 +30,7 @@ class Poster:
     def __init__(
         self,
         posts: PostStore,
-        reads: ReadStore,
+        targets: Targets,
         cache: TweetCache,
         mentions: MentionResolver,
         visibility: TweetVisibility,
@@ -44,7 +44,7 @@ class Poster:
         self._visibility = visibility
         self._messages = messages
         self._snowflakes = snowflakes
-        self._targets: Loader[int, Target] = Loader("reply targets", reads.targets)
+        self._targets = targets
         self._batcher: Batcher[NewPost, TweetRow] = Batcher(
             "tweet commit", self._commit, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
         )
@@ -71,6 +71,8 @@ class Poster:
         entities = entities_bytes(draft.found, user_ids)
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
         tweet = self._messages.serialize(row)
+        if reply.tweet_id or quote.tweet_id:
+            await self._cache.bar({reply.tweet_id, quote.tweet_id} - {0}, COUNTED_SECONDS)
         stored = await self._batcher.submit(
             NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash, mentioned(user_ids))
         )
@@ -84,7 +86,7 @@ class Poster:
         reply_id, quote_id = draft.in_reply_to_tweet_id, draft.quote_tweet_id
         if not (reply_id or quote_id):
             return NO_TARGET, NO_TARGET
-        found = await self._targets.get_many({reply_id, quote_id} - {0})
+        found = await self._targets.current({reply_id, quote_id} - {0})
         if reply_id and reply_id not in found:
             raise ReplyTargetNotFoundError(field="in_reply_to_tweet_id", tweet_id=reply_id)
         if quote_id and quote_id not in found:

@@ -1,10 +1,10 @@
 """Reading tweets by id: the cache for all requests in flight at once, SQL behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.chassis.batching import Batcher, Loader
 
-from .messages import TweetMessages
+from .messages import TweetMessages, original_of, with_original
 from .store.cache import TweetCache
 from .store.reads import ReadStore
 
@@ -25,8 +25,29 @@ class TweetReader:
         )
         self._rows: Loader[int, bytes] = Loader("tweet rows", self._load_rows)
 
-    async def get_many(self, tweet_ids: Sequence[int]) -> dict[int, bytes]:
-        """The tweets that exist, and maybe some more that others asked for at the same time."""
+    async def get_many(self, tweet_ids: Sequence[int]) -> Mapping[int, bytes]:
+        """Those of the tweets that exist, in the order asked."""
+        found = await self._read(tweet_ids)
+        return await self.whole({i: found[i] for i in tweet_ids if i in found})
+
+    async def whole(self, tweets: Mapping[int, bytes]) -> Mapping[int, bytes]:
+        """Serialized rows with the originals in the retweets among them, in the same order.
+
+        Kept apart they are always current: a retweet shows what its original has become, and is
+        gone when the original is.
+        """
+        originals = {i: original for i, tweet in tweets.items() if (original := original_of(tweet))}
+        if not originals:
+            return tweets
+        found = await self._read(list(dict.fromkeys(originals.values())))
+        return {
+            i: with_original(tweet, found[originals[i]]) if i in originals else tweet
+            for i, tweet in tweets.items()
+            if i not in originals or originals[i] in found
+        }
+
+    async def _read(self, tweet_ids: Sequence[int]) -> Mapping[int, bytes]:
+        """Maybe with some more that others asked for at the same time."""
         found = await self._cached.submit(tweet_ids)
         missing = [tweet_id for tweet_id in tweet_ids if tweet_id not in found]
         return found | await self._rows.get_many(missing) if missing else found

@@ -1,7 +1,7 @@
 """Which tweets a caller may see, and which ones may be answered or quoted."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -13,7 +13,12 @@ from services.chassis.errors import OverloadedError, UnavailableError
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from .domain import Target
-from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
+from .errors import (
+    BlockedError,
+    QuoteTargetNotFoundError,
+    ReplyTargetNotFoundError,
+    TweetNotFoundError,
+)
 
 TIMEOUT = 0.5
 """Seconds that a post waits for Graph at most."""
@@ -31,7 +36,12 @@ class TweetVisibility:
     def __init__(self, visibility: Visibility) -> None:
         self._visibility = visibility
 
-    async def shown(self, call: Call, tweets: Mapping[int, bytes]) -> Mapping[int, bytes]:
+    async def shown(
+        self,
+        call: Call,
+        tweets: Mapping[int, bytes],
+        surface: Surface = Surface.SURFACE_TWEET,
+    ) -> Mapping[int, bytes]:
         """Those of some serialized tweets that the caller may see; another service sees all.
 
         A service reads tweets to put them into what it answers, and has rules of its own for that:
@@ -41,28 +51,29 @@ class TweetVisibility:
             return tweets
         subjects = {tweet_id: subject_of(tweet) for tweet_id, tweet in tweets.items()}
         rules = await self._visibility.rules(
-            call.caller.user_id, Surface.SURFACE_TWEET, dict.fromkeys(subjects.values())
+            call.caller.user_id, surface, dict.fromkeys(subjects.values())
         )
         return {i: tweets[i] for i, subject in subjects.items() if rules[subject] == VISIBLE}
+
+    async def check_profile(self, call: Call, user_id: int) -> None:
+        """Refuse who may not see what a user did: USER_NOT_FOUND, USER_NOT_VISIBLE."""
+        if EDGE in call.headers and call.caller.user_id != user_id:
+            await self._visibility.check_profile(call.caller.user_id, user_id)
+
+    async def check_engaged(self, user_id: int, target: Target) -> None:
+        """Refuse to favourite or retweet what the user may not see: BLOCKED, TWEET_NOT_FOUND."""
+        rule = (await self._rules(user_id, [target])).get(target.author_id)
+        if rule in BLOCKED:
+            raise BlockedError(user_id=user_id, target_user_id=target.author_id)
+        if rule:
+            raise TweetNotFoundError(tweet_id=target.tweet_id)
 
     async def check_targets(self, user_id: int, reply: Target, quote: Target) -> None:
         """Refuse to answer or quote what the user may not see.
 
-        Raises BLOCKED, REPLY_TARGET_NOT_FOUND, QUOTE_TARGET_NOT_FOUND. Posting goes on without
-        Graph, and does not wait long for it: then nothing is refused.
+        Raises BLOCKED, REPLY_TARGET_NOT_FOUND, QUOTE_TARGET_NOT_FOUND.
         """
-        authors = {target.author_id for target in (reply, quote)} - {0, user_id}
-        if not authors:
-            return
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                rules = await self._visibility.rules(
-                    user_id, Surface.SURFACE_TWEET, [Subject(author) for author in sorted(authors)]
-                )
-        except (UnavailableError, OverloadedError, TimeoutError) as error:
-            log.warning("posted without asking for blocks", why=str(error) or "no answer in time")
-            return
-        hidden = {subject.author_user_id: rule for subject, rule in rules.items() if rule}
+        hidden = await self._rules(user_id, (reply, quote))
         for target in (reply, quote):
             if hidden.get(target.author_id) in BLOCKED:
                 raise BlockedError(user_id=user_id, target_user_id=target.author_id)
@@ -70,6 +81,24 @@ class TweetVisibility:
             raise ReplyTargetNotFoundError(field="in_reply_to_tweet_id", tweet_id=reply.tweet_id)
         if quote.author_id in hidden:
             raise QuoteTargetNotFoundError(field="quote_tweet_id", tweet_id=quote.tweet_id)
+
+    async def _rules(self, user_id: int, targets: Iterable[Target]) -> dict[int, VisibilityRule]:
+        """What hides these targets' authors from a user, if anything does.
+
+        Writing goes on without Graph, and does not wait long for it: then nothing is refused.
+        """
+        authors = {target.author_id for target in targets} - {0, user_id}
+        if not authors:
+            return {}
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                rules = await self._visibility.rules(
+                    user_id, Surface.SURFACE_TWEET, [Subject(author) for author in sorted(authors)]
+                )
+        except (UnavailableError, OverloadedError, TimeoutError) as error:
+            log.warning("written without asking for blocks", why=str(error) or "no answer in time")
+            return {}
+        return {subject.author_user_id: rule for subject, rule in rules.items() if rule}
 
 
 def subject_of(tweet: bytes) -> Subject:

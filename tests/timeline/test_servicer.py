@@ -25,7 +25,7 @@ from services.chassis.handlers import build_table
 from services.chassis.hosts.grpcio import TableHandler
 from services.chassis.policy import Policy
 from services.chassis.telemetry import RpcMetrics
-from services.timeline.errors import UserNotFoundError
+from services.chassis.visibility import UserNotFoundError
 from services.timeline.servicer.timeline import DESCRIPTOR
 from tests.ports import free_port
 

@@ -8,7 +8,7 @@ from aviary.graph.v1.visibility_pb2 import SURFACE_CONVERSATION, SURFACE_USER_TI
 from aviary.timeline.v1 import timeline_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.errors import InvalidFieldError, PageTokenError, UnauthenticatedError
-from services.timeline.errors import UserNotFoundError, UserNotVisibleError
+from services.chassis.visibility import UserNotFoundError, UserNotVisibleError
 from services.timeline.user_timeline import TweetPage
 
 from .rig import Rig, call_by

@@ -56,15 +56,6 @@ async def test_the_client_does_all_of_it(client: TweetClient, config: Settings) 
     assert refused.value.reason == "TWEET_NOT_FOUND"
 
 
-async def test_what_is_not_built_says_so(client: TweetClient) -> None:
-    retweeters = client.unary(
-        "/aviary.tweet.v1.TweetService/ListRetweeters", pb.ListRetweetersResponse
-    )
-    with pytest.raises(PeerError) as refused:
-        await retweeters(pb.ListRetweetersRequest(tweet_id=1))
-    assert refused.value.reason == "UNIMPLEMENTED"
-
-
 def test_replies_are_split_without_reading_them() -> None:
     reply = pb.ListUserTweetsResponse(next_page_token="more")
     for number in (1, 300, 1 << 60):

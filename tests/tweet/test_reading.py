@@ -13,7 +13,7 @@ from services.chassis.config import Settings
 from services.chassis.snowflake import id_at
 from services.chassis.stores import Redis
 from services.tweet.store.cache import BARRED_SECONDS, MONTH_SECONDS, OLD_SECONDS, TweetCache
-from services.tweet.store.posts import PostStore
+from services.tweet.store.deletions import DeletionStore
 from services.tweet.store.reads import ReadStore
 
 from .harness import ALICE, BOB, Refused, Tweets, running
@@ -182,13 +182,13 @@ async def test_a_crash_between_commit_and_answer_leaves_nothing_readable(
 ) -> None:
     made = await fresh.create(status="x")
     await until_cached(client, made.tweet_id)
-    delete = PostStore.delete
+    delete = DeletionStore.delete
 
-    async def crashing(self: PostStore, *arguments: Any) -> bool:
+    async def crashing(self: DeletionStore, *arguments: Any) -> bool:
         await delete(self, *arguments)
         raise RuntimeError("crash")
 
-    monkeypatch.setattr(PostStore, "delete", crashing)
+    monkeypatch.setattr(DeletionStore, "delete", crashing)
     with pytest.raises(Refused):
         await fresh.delete(made.tweet_id)
     await _missing(fresh, made.tweet_id)
@@ -200,10 +200,10 @@ async def test_a_delete_that_fails_leaves_the_tweet_readable(
     made = await fresh.create(status="x")
     await until_cached(client, made.tweet_id)
 
-    async def failing(self: PostStore, *_arguments: Any) -> bool:
+    async def failing(self: DeletionStore, *_arguments: Any) -> bool:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(PostStore, "delete", failing)
+    monkeypatch.setattr(DeletionStore, "delete", failing)
     with pytest.raises(Refused):
         await fresh.delete(made.tweet_id)
     assert (await fresh.get(made.tweet_id)).status == "x"
@@ -214,22 +214,15 @@ async def test_a_redis_that_was_away_is_told_of_deletes_later(
 ) -> None:
     made = await fresh.create(status="x")
     await until_cached(client, made.tweet_id)
-    bar, away = TweetCache.bar, True
+    bar, away = TweetCache._bar, True
 
-    async def sometimes(self: TweetCache, tweet_id: int) -> bool:
+    async def sometimes(self: TweetCache, *arguments: Any) -> bool:
         if away:
-            monkeypatch.setattr(self._redis, "set", _refuse)
-            try:
-                return await bar(self, tweet_id)
-            finally:
-                monkeypatch.undo()
-                monkeypatch.setattr(TweetCache, "bar", sometimes)
-        return await bar(self, tweet_id)
+            self._failed(redis.ConnectionError("away"))
+            return False
+        return await bar(self, *arguments)
 
-    async def _refuse(*_arguments: Any, **_options: Any) -> None:
-        raise redis.ConnectionError("away")
-
-    monkeypatch.setattr(TweetCache, "bar", sometimes)
+    monkeypatch.setattr(TweetCache, "_bar", sometimes)
     await fresh.delete(made.tweet_id)
     assert await client.get(f"tweet:{made.tweet_id}")
     away = False

@@ -2,8 +2,8 @@
 
 from aviary.timeline.v1 import timeline_service_pb2 as pb
 from services.chassis.call import Call
+from services.chassis.visibility import UserNotFoundError
 
-from ..errors import UserNotFoundError
 from ..hydrate import Hydrator
 from ..rebuild import Builds
 

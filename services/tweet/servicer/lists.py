@@ -11,6 +11,7 @@ from services.chassis.paging import decode_page_token, encode_page_token, page_s
 from ..domain import Kinds, Span
 from ..listing import AuthorLists
 from ..messages import TweetMessages, frames
+from ..reading import TweetReader
 from ..store.lists import ListStore, Stretch
 from ..store.reads import ANY_ID, ReadStore
 from .limits import check_count
@@ -23,12 +24,18 @@ class ListMethods:
     """ListUserTweets, ListMentions, ListRecentByAuthors, ScanTweets."""
 
     def __init__(
-        self, authors: AuthorLists, lists: ListStore, reads: ReadStore, messages: TweetMessages
+        self,
+        authors: AuthorLists,
+        lists: ListStore,
+        reads: ReadStore,
+        reader: TweetReader,
+        messages: TweetMessages,
     ) -> None:
         self._authors = authors
+        self._reader = reader
         self._lists = lists
         self._reads = reads
-        self._list_messages = messages
+        self._messages = messages
 
     async def list_user_tweets(self, request: pb.ListUserTweetsRequest, call: Call) -> bytes:
         """Answer a page of one author's tweets; to the author, with what was posted just now."""
@@ -41,13 +48,13 @@ class ListMethods:
         span, complete_ms = _span(request, shape)
         own = call.caller.user_id == request.user_id
         page = await self._authors.page(request.user_id, span, kinds, complete_ms, newest=own)
-        return self._page(page.stretch, page.complete_ms, shape)
+        return await self._page(page.stretch, page.complete_ms, shape)
 
     async def list_mentions(self, request: pb.ListMentionsRequest, _call: Call) -> bytes:
         """Answer a page of the tweets that mention a user."""
         shape = ("mentions", request.user_id, request.since_id, request.max_id)
         span, _ = _span(request, shape)
-        return self._page(await self._lists.of_mentioned(request.user_id, span), 0, shape)
+        return await self._page(await self._lists.of_mentioned(request.user_id, span), 0, shape)
 
     async def list_recent_by_authors(
         self, request: pb.ListRecentByAuthorsRequest, _call: Call
@@ -68,12 +75,13 @@ class ListMethods:
         """Stream every tweet, newest first."""
         before = request.before_tweet_id or ANY_ID
         while rows := await self._reads.before(before, SCAN_ROWS):
-            yield frames(FIRST, [self._list_messages.serialize(row) for row in rows])
+            yield frames(FIRST, [self._messages.serialize(row) for row in rows])
             before = rows[-1].tweet_id
 
-    def _page(self, stretch: Stretch, complete_ms: int, shape: tuple[object, ...]) -> bytes:
+    async def _page(self, stretch: Stretch, complete_ms: int, shape: tuple[object, ...]) -> bytes:
         """A page of tweets, in field 1, and its token, in field 2, as every list here has them."""
-        page = frames(FIRST, [self._list_messages.serialize(row) for row in stretch.rows])
+        tweets = {row.tweet_id: self._messages.serialize(row) for row in stretch.rows}
+        page = frames(FIRST, (await self._reader.whole(tweets)).values())
         if not stretch.reached:
             return page
         token = encode_page_token([stretch.reached, complete_ms], *shape)

@@ -2,15 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
-from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import FIRST
 from services.chassis.call import Call
-from services.chassis.events.log import NewEvent
-from services.chassis.snowflake import Snowflakes
 
 from ..callers import BodyCallers
+from ..deleting import Deleter
 from ..domain import Kinds, Span
 from ..drafts import draft_of, latest_count
 from ..errors import TweetNotFoundError
@@ -18,9 +15,7 @@ from ..ingesting import Ingester
 from ..messages import LATEST, TweetMessages, frames
 from ..posting import Poster
 from ..reading import TweetReader
-from ..store.cache import TweetCache
 from ..store.lists import ListStore
-from ..store.posts import PostStore
 from ..store.reads import ANY_ID
 from ..visibility import TweetVisibility
 from .limits import check_count
@@ -33,28 +28,23 @@ class PostMethods:
 
     def __init__(
         self,
-        *,
         callers: BodyCallers,
         poster: Poster,
         ingester: Ingester,
         reader: TweetReader,
         visibility: TweetVisibility,
         lists: ListStore,
-        posts: PostStore,
-        cache: TweetCache,
+        deleter: Deleter,
         messages: TweetMessages,
-        snowflakes: Snowflakes,
     ) -> None:
         self._callers = callers
         self._poster = poster
         self._ingester = ingester
         self._reader = reader
         self._visibility = visibility
-        self._latest_lists = lists
-        self._posts = posts
-        self._cache = cache
-        self._post_messages = messages
-        self._snowflakes = snowflakes
+        self._lists = lists
+        self._deleter = deleter
+        self._messages = messages
 
     async def create_tweet(self, request: pb.CreateTweetRequest, call: Call) -> bytes:
         """Post a tweet."""
@@ -63,7 +53,7 @@ class PostMethods:
         request_id = call.idempotency_key(request.request_id)
         latest = latest_count(request)
         tweet_id, tweet = await self._poster.post(author_id, draft_of(request), request_id)
-        call.initial.append((b"location", self._post_messages.url(tweet_id).encode()))
+        call.initial.append((b"location", self._messages.url(tweet_id).encode()))
         return tweet + await self._latest(author_id, latest) if latest else tweet
 
     async def ingest_tweets(
@@ -92,35 +82,15 @@ class PostMethods:
     async def delete_tweet(
         self, request: pb.DeleteTweetRequest, call: Call
     ) -> pb.DeleteTweetResponse:
-        """Delete the caller's tweet.
-
-        Its cache key is barred before the commit, so that neither a crash in between nor a fill
-        under way can leave it readable.
-        """
-        author_id, tweet_id = call.require_caller(), request.tweet_id
-        row = await self._posts.own(author_id, tweet_id)
-        if row is None:
-            raise TweetNotFoundError(tweet_id=tweet_id)
-        barred = await self._cache.bar(tweet_id)
-        payload = payload_pb2.TweetDeleted(
-            tweet_id=tweet_id,
-            user_id=author_id,
-            in_reply_to_tweet_id=row.in_reply_to_tweet_id,
-            tweet=Tweet.FromString(self._post_messages.serialize(row)),
-        ).SerializeToString()
-        event = NewEvent(self._snowflakes.next(), author_id, "TweetDeleted", payload)
-        if not await self._posts.delete(author_id, tweet_id, event):
-            raise TweetNotFoundError(tweet_id=tweet_id)
-        if not barred:
-            await self._cache.bar(tweet_id)
+        """Delete the caller's tweet."""
+        await self._deleter.delete(call.require_caller(), request.tweet_id)
         return pb.DeleteTweetResponse()
 
     async def _latest(self, author_id: int, count: int) -> bytes:
-        found = await self._latest_lists.of_author(author_id, Span(ANY_ID, 0, count), Kinds())
-        return frames(LATEST, [self._post_messages.serialize(row) for row in found.rows])
+        found = await self._lists.of_author(author_id, Span(ANY_ID, 0, count), Kinds())
+        latest = {row.tweet_id: self._messages.serialize(row) for row in found.rows}
+        return frames(LATEST, (await self._reader.whole(latest)).values())
 
     async def _read(self, call: Call, tweet_ids: Sequence[int]) -> Mapping[int, bytes]:
         """Those of the tweets that are there for the caller, in this order."""
-        found = await self._reader.get_many(tweet_ids)
-        asked = {tweet_id: found[tweet_id] for tweet_id in tweet_ids if tweet_id in found}
-        return await self._visibility.shown(call, asked)
+        return await self._visibility.shown(call, await self._reader.get_many(tweet_ids))

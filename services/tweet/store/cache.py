@@ -1,13 +1,14 @@
 """The Tweet Info cache: serialized tweets in Redis for a month. It may vanish at any moment.
 
-Fills never overwrite (`NX`). Before a tweet is deleted its key is barred: an empty value, which
-sends readers to SQL and outlives every fill that may be under way with what it read before.
+Fills never overwrite (`NX`). Before a tweet is deleted, or its counts change, its key is barred: an
+empty value, which sends readers to SQL and outlives every fill that may be under way with what it
+read before.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -20,6 +21,8 @@ MONTH_SECONDS = 30 * 86_400
 OLD_SECONDS = 600
 """How long a tweet older than a month is kept."""
 BARRED_SECONDS = 60
+COUNTED_SECONDS = 3
+"""For how long after its counts changed: a popular tweet must not be read from SQL for long."""
 BARRED = b""
 AWAY_SECONDS = 1.0
 """After a failure Redis is left alone for so long, so that calls do not wait for it in turn."""
@@ -81,28 +84,36 @@ class TweetCache:
         while self._fills:
             await asyncio.wait(self._fills)
 
-    async def bar(self, tweet_id: int) -> bool:
-        """Take a tweet out and keep it out for a while; whether Redis did it.
+    async def bar(self, tweet_ids: Collection[int], seconds: int = BARRED_SECONDS) -> bool:
+        """Take tweets out and keep them out for a while; whether Redis did it.
 
         What Redis did not do now is done by `settle` as soon as it can be.
         """
-        try:
-            await self._redis.set(_key(tweet_id), BARRED, ex=BARRED_SECONDS)
-        except (RedisError, OSError) as error:
-            self._failed(error)
-            if len(self._owed) < MAX_OWED:
-                self._owed.add(tweet_id)
-            return False
-        self._owed.discard(tweet_id)
-        return True
+        if time.monotonic() >= self._away_until and await self._bar(tweet_ids, seconds):
+            return True
+        if len(self._owed) < MAX_OWED:
+            self._owed.update(tweet_ids)
+        return False
 
     async def settle(self) -> None:
         """Bar what could not be barred, for ever: a Redis that was away may still hold it."""
         while True:
             await asyncio.sleep(AWAY_SECONDS)
-            for tweet_id in list(self._owed):
-                if not await self.bar(tweet_id):
-                    break
+            owed = list(self._owed)
+            if owed:
+                await self._bar(owed, BARRED_SECONDS)
+
+    async def _bar(self, tweet_ids: Collection[int], seconds: int) -> bool:
+        try:
+            async with self._redis.pipeline(transaction=False) as commands:
+                for tweet_id in tweet_ids:
+                    commands.set(_key(tweet_id), BARRED, ex=seconds)
+                await commands.execute()
+        except (RedisError, OSError) as error:
+            self._failed(error)
+            return False
+        self._owed.difference_update(tweet_ids)
+        return True
 
     async def _put_many(self, tweets: Mapping[int, bytes]) -> None:
         now_ms = time.time_ns() // 1_000_000

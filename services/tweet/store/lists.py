@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from services.chassis.stores import Pool
 
-from ..domain import Kinds, Span, TweetRow
-from .posts import COLUMNS
+from ..domain import Counts, Kinds, Span, TweetRow
+from .rows import KEPT, SHOWN, SHOWN_FROM, row_of
 
 SCANNED = 2_000
 """Index entries that one page looks at: under 1 ms."""
-_SELECTED = ", ".join(f"t.{column}" for column in TweetRow._fields)
+_SELECTED = ", ".join(f"t.{column}" for column in (*KEPT, *Counts._fields))
 _PAGE = """
 WITH found AS MATERIALIZED ({found}),
 edge AS (
@@ -46,7 +46,7 @@ def _author_page(source: str) -> bytes:
         source=source,
         columns=_SELECTED,
         row=(
-            f"SELECT {COLUMNS} FROM tweets"  # noqa: S608 - our own text
+            f"SELECT {SHOWN} FROM {SHOWN_FROM}"  # noqa: S608 - our own text
             " WHERE author_id = %(owner)s AND tweet_id = found.tweet_id OFFSET 0"
         ),
     ).encode()
@@ -63,7 +63,7 @@ _MENTION_PAGE = _PAGE.format(
     ),
     source=_OF_MENTIONED,
     columns=_SELECTED,
-    row=f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = found.tweet_id OFFSET 0",  # noqa: S608
+    row=f"SELECT {SHOWN} FROM {SHOWN_FROM} WHERE tweet_id = found.tweet_id OFFSET 0",  # noqa: S608
 ).encode()
 
 
@@ -106,7 +106,7 @@ class ListStore:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(page, values, binary=True)
             found = await cursor.fetchall()
-        rows = [TweetRow(*row[:-1]) for row in found if row[0] is not None]
+        rows = [row_of(row) for row in found if row[0] is not None]
         if len(rows) > span.limit:
             return Stretch(rows[: span.limit], rows[span.limit - 1].tweet_id)
         return Stretch(rows, found[0][-1] or 0)

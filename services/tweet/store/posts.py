@@ -10,18 +10,19 @@ from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
 from ..domain import TweetRow
+from . import counts
 from .keys import claim_batch
+from .rows import COLUMNS, KEPT, SHOWN, SHOWN_FROM, TYPES, row_of
 
-COLUMNS = ", ".join(TweetRow._fields)
-_OWN = f"SELECT {COLUMNS} FROM tweets WHERE author_id = %b AND tweet_id = %b"  # noqa: S608
-_TYPES = [
-    *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
-    *("float8", "float8", "float8", "float8", "smallint"),
-]
+_OWN = f"SELECT {SHOWN} FROM {SHOWN_FROM} WHERE author_id = %b AND tweet_id = %b"  # noqa: S608
 _INSERT = (
     f"INSERT INTO tweets ({COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - our own column names
-    + ", ".join(f"%b::{kind}[]" for kind in _TYPES)
+    + ", ".join(f"%b::{kind}[]" for kind in TYPES)
     + ")"
+)
+_INSERT_REPLIES = (
+    "INSERT INTO replies (conversation_id, tweet_id, parent_tweet_id)"
+    " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[])"
 )
 _INSERT_MENTIONS = (
     "INSERT INTO mentions (user_id, tweet_id) SELECT * FROM unnest(%b::bigint[], %b::bigint[])"
@@ -109,19 +110,7 @@ class PostStore:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_OWN, (author_id, tweet_id), binary=True)
             row = await cursor.fetchone()
-            return None if row is None else TweetRow(*row)
-
-    async def delete(self, author_id: int, tweet_id: int, event: NewEvent) -> bool:
-        """Delete an author's tweet and append the event; whether it was there."""
-        async with self._pool.connection() as connection, connection.transaction():
-            cursor = await connection.execute(
-                "UPDATE tweets SET delete_time = now()"
-                " WHERE author_id = %s AND tweet_id = %s AND delete_time IS NULL",
-                (author_id, tweet_id),
-            )
-            if cursor.rowcount:
-                await append(connection, [event])
-            return bool(cursor.rowcount)
+            return None if row is None else row_of(row)
 
     async def _commit(self, posts: Sequence[NewPost]) -> list[TweetRow | Exception]:
         keyed = [post for post in posts if post.request_id]
@@ -144,9 +133,13 @@ class PostStore:
 
 
 async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
-    """Insert tweets with their mentions and append their events, in the caller's transaction."""
-    columns = zip(*(post.row for post in posts), strict=True)
-    await connection.execute(_INSERT, [list(column) for column in columns])
+    """Insert tweets with all that comes of them, their events too, in the caller's transaction.
+
+    Counts come last: others who answer the same tweet wait for their locks.
+    """
+    rows = [post.row for post in posts]
+    kept = zip(*(row[: len(KEPT)] for row in rows), strict=True)
+    await connection.execute(_INSERT, [list(column) for column in kept])
     mentions = [(user, post.row.tweet_id) for post in posts for user in post.mentioned]
     if mentions:
         users, tweets = zip(*mentions, strict=True)
@@ -157,6 +150,17 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
             NewEvent(post.row.tweet_id, post.row.author_id, "TweetCreated", post.payload)
             for post in posts
         ],
+    )
+    replies = [
+        (row.conversation_id, row.tweet_id, row.in_reply_to_tweet_id)
+        for row in rows
+        if row.in_reply_to_tweet_id
+    ]
+    if replies:
+        columns = zip(*replies, strict=True)
+        await connection.execute(_INSERT_REPLIES, [list(column) for column in columns])
+    await counts.add(
+        connection, counts.answers((row.in_reply_to_tweet_id, row.quote_tweet_id) for row in rows)
     )
 
 
@@ -196,11 +200,11 @@ async def _records(connection: Connection, keys: Sequence[Key]) -> dict[Key, Ear
 async def _rows(connection: Connection, tweet_ids: Iterable[int]) -> dict[int, TweetRow]:
     """Rows by id, deleted ones too: a repeated call gets the answer of the first one."""
     cursor = await connection.execute(
-        f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = ANY(%s)",  # noqa: S608
+        f"SELECT {SHOWN} FROM {SHOWN_FROM} WHERE tweet_id = ANY(%s)",  # noqa: S608
         (list(tweet_ids),),
         binary=True,
     )
-    return {row[0]: TweetRow(*row) for row in await cursor.fetchall()}
+    return {row[0]: row_of(row) for row in await cursor.fetchall()}
 
 
 def _result(

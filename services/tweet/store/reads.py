@@ -5,14 +5,25 @@ from collections.abc import Sequence
 from services.chassis.stores import Pool
 
 from ..domain import Target, TweetRow
-from .posts import COLUMNS
+from .rows import SHOWN, SHOWN_FROM, row_of
 
 ANY_ID = (1 << 63) - 1
-_ROWS = f"SELECT {COLUMNS} FROM tweets WHERE tweet_id = ANY(%b) AND delete_time IS NULL"  # noqa: S608 - our own column names
+_ROWS = (
+    f"SELECT {SHOWN} FROM {SHOWN_FROM}"  # noqa: S608 - our own column names
+    " WHERE tweet_id = ANY(%b) AND delete_time IS NULL"
+)
 _BEFORE = (
-    f"SELECT {COLUMNS} FROM tweets WHERE tweet_id < %b AND delete_time IS NULL"  # noqa: S608
+    f"SELECT {SHOWN} FROM {SHOWN_FROM}"  # noqa: S608 - our own column names
+    " WHERE tweet_id < %b AND delete_time IS NULL AND flags & 2 = 0"
     " ORDER BY tweet_id DESC LIMIT %b"
 )
+_TARGETS = """
+SELECT t.tweet_id, o.tweet_id, o.author_id, o.conversation_id
+FROM tweets t
+JOIN tweets o ON o.tweet_id =
+  CASE t.original_tweet_id WHEN 0 THEN t.tweet_id ELSE t.original_tweet_id END
+WHERE t.tweet_id = ANY(%b) AND t.delete_time IS NULL AND o.delete_time IS NULL
+"""
 _RECENT = """
 WITH first AS MATERIALIZED (
   SELECT t.* FROM unnest(%(authors)s::bigint[]) AS a(author_id)
@@ -57,24 +68,19 @@ class ReadStore:
         """The rows of those ids that exist, in any order."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_ROWS, (list(tweet_ids),), binary=True)
-            return [TweetRow(*row) for row in await cursor.fetchall()]
+            return [row_of(row) for row in await cursor.fetchall()]
 
     async def before(self, tweet_id: int, limit: int) -> list[TweetRow]:
-        """The newest tweets with a smaller id, newest first."""
+        """The newest tweets with a smaller id, newest first, without retweets."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_BEFORE, (tweet_id, limit), binary=True)
-            return [TweetRow(*row) for row in await cursor.fetchall()]
+            return [row_of(row) for row in await cursor.fetchall()]
 
     async def targets(self, tweet_ids: Sequence[int]) -> dict[int, Target]:
-        """What a reply or quote needs to know of the tweets that exist."""
+        """What there is to answer, quote, favourite or retweet: of a retweet, its original."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT tweet_id, author_id, conversation_id FROM tweets"
-                " WHERE tweet_id = ANY(%s) AND delete_time IS NULL",
-                (list(tweet_ids),),
-                binary=True,
-            )
-            return {row[0]: Target(*row) for row in await cursor.fetchall()}
+            cursor = await connection.execute(_TARGETS, (list(tweet_ids),), binary=True)
+            return {row[0]: Target(*row[1:]) for row in await cursor.fetchall()}
 
     async def recent(
         self, author_ids: Sequence[int], *, since_id: int, max_id: int, limit: int

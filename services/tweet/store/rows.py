@@ -1,0 +1,26 @@
+"""Tweets as rows: what a statement selects to show them, and what it reads back."""
+
+from typing import Any
+
+from ..domain import Counts, TweetRow
+
+KEPT = tuple(field for field in TweetRow._fields if field != "counts")
+COLUMNS = ", ".join(KEPT)
+TYPES = (
+    *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
+    *("float8", "float8", "float8", "float8", "smallint", "bigint", "bigint"),
+)
+SHOWN = ", ".join(
+    [
+        *(f"tweets.{column}" for column in KEPT),
+        *(f"coalesce(tweet_counts.{column}, 0) AS {column}" for column in Counts._fields),
+    ]
+)
+"""What `row_of` reads, from `SHOWN_FROM`."""
+_SHOWN = len(KEPT) + len(Counts._fields)
+SHOWN_FROM = "tweets LEFT JOIN tweet_counts USING (tweet_id)"
+
+
+def row_of(record: tuple[Any, ...]) -> TweetRow:
+    """A row of the columns SHOWN."""
+    return TweetRow._make((*record[: len(KEPT)], Counts._make(record[len(KEPT) : _SHOWN])))
