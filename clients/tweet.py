@@ -8,12 +8,11 @@ from typing import NamedTuple
 from aviary.tweet.v1 import tweet_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 
-from .channel import Peer, bearer
+from .engagement import SERVICE, EngagementCalls
 from .wire import varint
 
 MAX_BATCH = 100
 """Ids in one BatchGetTweets; more are asked for in parallel calls."""
-_SERVICE = "/aviary.tweet.v1.TweetService"
 _FRAME, _TWEET_ID, _USER_ID = 0x0A, 0x08, 0x10
 """Tags: a tweet within a reply (field 1), within a tweet its id and its author's (1 and 2)."""
 
@@ -28,21 +27,20 @@ class TweetPage(NamedTuple):
     next_page_token: str
 
 
-class TweetClient(Peer):
+class TweetClient(EngagementCalls):
     """Calls to the Tweet service; `token` acts for a user where the edge is in between."""
 
     def __init__(self, address: str, *, token: str = "") -> None:
-        super().__init__("tweet", address)
-        self._metadata = bearer(token)
-        self._create = self.unary(f"{_SERVICE}/CreateTweet", tweet_pb2.Tweet)
-        self._get = self.unary(f"{_SERVICE}/GetTweet", bytes)
-        self._batch_get = self.unary(f"{_SERVICE}/BatchGetTweets", bytes)
-        self._delete = self.unary(f"{_SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
-        self._list = self.unary(f"{_SERVICE}/ListUserTweets", bytes)
-        self._mentions = self.unary(f"{_SERVICE}/ListMentions", bytes)
-        self._recent = self.unary(f"{_SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
-        self._scan = self.server_stream(f"{_SERVICE}/ScanTweets", pb.ScanTweetsResponse)
-        self._ingest = self.bidi_stream(f"{_SERVICE}/IngestTweets", pb.IngestTweetsResponse)
+        super().__init__("tweet", address, token=token)
+        self._create = self.unary(f"{SERVICE}/CreateTweet", tweet_pb2.Tweet)
+        self._get = self.unary(f"{SERVICE}/GetTweet", bytes)
+        self._batch_get = self.unary(f"{SERVICE}/BatchGetTweets", bytes)
+        self._delete = self.unary(f"{SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
+        self._list = self.unary(f"{SERVICE}/ListUserTweets", bytes)
+        self._mentions = self.unary(f"{SERVICE}/ListMentions", bytes)
+        self._recent = self.unary(f"{SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
+        self._scan = self.server_stream(f"{SERVICE}/ScanTweets", pb.ScanTweetsResponse)
+        self._ingest = self.bidi_stream(f"{SERVICE}/IngestTweets", pb.IngestTweetsResponse)
 
     async def create(self, request: pb.CreateTweetRequest) -> tweet_pb2.Tweet:
         """Post a tweet."""

@@ -12,10 +12,11 @@ from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.search.v1 import search_service_pb2 as pb
 from clients.graph import GraphClient
 from clients.tweet import TweetClient, author_id_of
-from clients.wire import FIRST, frame
+from clients.wire import FIRST, frame, tag_of
 from services.chassis.errors import PageTokenError
 from services.chassis.paging import decode_ranked_token, encode_page_token
 from services.chassis.shelf import Shelf
+from services.chassis.viewers import Engaged, Viewers
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from .domain_tree import Node
@@ -27,7 +28,8 @@ CHUNK = 50
 MAX_ROUNDS = 5
 END, START = 0, (1 << 63) - 1
 USERS_FIELD = 2
-VIEWER = b"\x1a\x00"
+VIEWER = tag_of(3)
+VIEWER_SECONDS = 1.0
 MAX_TWEETS, MAX_USERS = 50_000, 50_000
 Shape = tuple[object, ...]
 
@@ -47,17 +49,19 @@ class Place(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A tweet that was found: whom the rules ask about, and its frame."""
+    """A tweet that was found: its id, whom the rules ask about, and its frame."""
 
+    tweet_id: int
     author: Subject
     framed: bytes
 
 
 class Page(NamedTuple):
-    """Frames of tweets and users, and where it goes on."""
+    """Frames of tweets and users, the viewer's part, and where it goes on."""
 
     tweets: Sequence[bytes]
     users: Sequence[bytes]
+    engaged: Engaged
     following: Place
     unreachable: Sequence[str]
 
@@ -70,7 +74,8 @@ class Page(NamedTuple):
             unreachable=self.unreachable,
             partial=bool(self.unreachable),
         )
-        return b"".join([*self.tweets, *self.users, VIEWER, rest.SerializeToString()])
+        viewer = frame(VIEWER, self.engaged.message())
+        return b"".join([*self.tweets, *self.users, viewer, rest.SerializeToString()])
 
 
 def place_of(page_token: str, shape: Shape) -> Place | None:
@@ -98,6 +103,7 @@ class Pages:
         self._graph = graph
         self._visibility = visibility
         self._tweet_shelf: Shelf[Shown] = Shelf("found tweets", self._load_tweets, MAX_TWEETS)
+        self._viewers = Viewers(tweets, VIEWER_SECONDS)
         self._user_shelf: Shelf[bytes] = Shelf("found users", self._load_users, MAX_USERS)
 
     async def page(self, tree: Node, place: Place, size: int, viewer: int) -> Page:
@@ -119,9 +125,11 @@ class Pages:
             shown += some
             if len(shown) == size or (not ids and before == END):
                 break
-        authors = list(dict.fromkeys(author.author_user_id for author, _ in shown))
+        authors = list(dict.fromkeys(tweet.author.author_user_id for tweet in shown))
         users = [user for user in await self._user_shelf.get_many(authors) if user]
-        return Page([framed for _, framed in shown], users, Place(ids, before), list(unreachable))
+        engaged = await self._viewers.engaged(viewer, [tweet.tweet_id for tweet in shown])
+        frames = [tweet.framed for tweet in shown]
+        return Page(frames, users, engaged, Place(ids, before), list(unreachable))
 
     async def _take(
         self, ids: tuple[int, ...], wanted: int, viewer: int
@@ -136,7 +144,7 @@ class Pages:
     async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Shown]:
         raw = await self._tweets.batch_get_raw(tweet_ids)
         return {
-            tweet_id: Shown(Subject(author_id_of(tweet)), frame(FIRST, tweet))
+            tweet_id: Shown(tweet_id, Subject(author_id_of(tweet)), frame(FIRST, tweet))
             for tweet_id, tweet in raw.items()
         }
 

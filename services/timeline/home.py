@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from services.chassis.viewers import NOT_ENGAGED, Engaged
+
 from .domain import Span
 from .hydrate import Hydrator, is_protected
 from .parents import Parents, Stretch
@@ -22,6 +24,8 @@ class Page(NamedTuple):
     """The last id that was considered, 0 at the end."""
     awaited: tuple[int, ...] = ()
     """Parents of this page's replies that lie behind it and may not have been delivered yet."""
+    engaged: Engaged = NOT_ENGAGED
+    """What the viewer did to these tweets."""
 
 
 class HomeTimelines:
@@ -69,7 +73,10 @@ class HomeTimelines:
             shown = [tweet for tweet in shown if tweet[2].original_user_id not in closed]
         authors = originals | {user_id for _, user_id, _ in shown}
         users = await self._hydrator.users(authors)
-        return Page([content.frame for _, _, content in shown], users, found.last_id, found.awaited)
+        contents = {tweet_id: content for tweet_id, _, content in shown}
+        engaged = await self._hydrator.engaged(viewer.user_id, contents)
+        frames = [content.frame for content in contents.values()]
+        return Page(frames, users, found.last_id, found.awaited, engaged)
 
     async def _read(self, viewer: Relations, span: Span, depth: int, replies: Replies) -> Stretch:
         shown: list[Shown] = []

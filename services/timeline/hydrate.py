@@ -1,6 +1,6 @@
 """Step 2: the content of tweets and users, as frames that an answer is joined from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aviary.graph.v1.user_pb2 import User
@@ -8,6 +8,7 @@ from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineResponse
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import frame
 from services.chassis.shelf import FRESH_SECONDS, Shelf
+from services.chassis.viewers import Engaged, Viewers
 
 from .present import TWEET, USERS_FIELD
 from .sources import GraphSource, TweetSource
@@ -29,6 +30,8 @@ class Content(NamedTuple):
     """The tweet that it answers."""
     parent_user_id: int = 0
     """That tweet's author."""
+    original_id: int = 0
+    """The original in a retweet."""
 
 
 GONE = Content(b"")
@@ -44,10 +47,23 @@ class Hydrator:
         self._graph = graph
         self.tweet_shelf: Shelf[Content] = Shelf("tweets", self._load_tweets, MAX_TWEETS, seconds)
         self.user_shelf: Shelf[bytes] = Shelf("users", self._load_users, MAX_USERS, seconds)
+        self.viewers = Viewers(tweets, seconds)
+        self._retweets: dict[int, list[int]] = {}
 
     async def tweets(self, tweet_ids: Sequence[int]) -> list[Content | None]:
         """The tweets' content in this order."""
         return await self.tweet_shelf.get_many(tweet_ids)
+
+    async def engaged(self, viewer_id: int, contents: Mapping[int, Content]) -> Engaged:
+        """What a viewer did to these tweets, and to the originals of the retweets among them."""
+        ids = list(contents)
+        originals = [c.original_id for c in contents.values() if c.original_id]
+        return await self.viewers.engaged(viewer_id, ids + originals if originals else ids)
+
+    def forget_tweets(self, tweet_ids: Iterable[int]) -> None:
+        """These have changed, and so have the retweets that show them."""
+        for tweet_id in tweet_ids:
+            self.tweet_shelf.forget([tweet_id, *self._retweets.pop(tweet_id, ())])
 
     async def users(self, user_ids: Iterable[int]) -> list[bytes]:
         """Frames of those of these users who exist."""
@@ -62,7 +78,18 @@ class Hydrator:
     async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Content]:
         raw = await self._tweet_source.batch_get_raw(tweet_ids)
         # Ids are never used again: that one is gone may be remembered as well.
-        return {key: content_of(raw[key]) if key in raw else GONE for key in tweet_ids}
+        contents = {key: content_of(raw[key]) if key in raw else GONE for key in tweet_ids}
+        for key, content in contents.items():
+            if content.original_id:
+                self._note_retweet(content.original_id, key)
+        return contents
+
+    def _note_retweet(self, original_id: int, retweet_id: int) -> None:
+        if len(self._retweets) >= MAX_TWEETS:
+            # Without this nobody would know what to forget: rather read everything again.
+            self._retweets.clear()
+            self.tweet_shelf.forget_all()
+        self._retweets.setdefault(original_id, []).append(retweet_id)
 
     async def _load_users(self, user_ids: list[int]) -> dict[int, bytes]:
         return await self._graph.batch_get_users_raw(user_ids, field=USERS_FIELD)
@@ -90,4 +117,5 @@ def content_of(tweet: bytes) -> Content:
         read.retweeted_status.user_id,
         read.in_reply_to_tweet_id,
         read.in_reply_to_user_id,
+        read.retweeted_status.tweet_id,
     )

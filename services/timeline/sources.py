@@ -6,6 +6,8 @@ from heapq import merge
 from itertools import islice
 from typing import Protocol
 
+from services.chassis.viewers import ViewerSource
+
 from . import domain
 from .domain import NOTHING_PROVEN, Slice, Span
 
@@ -24,7 +26,7 @@ class RowSource(Protocol):
         """The newest entries over all these authors, joined, newest first."""
 
 
-class TweetSource(RowSource, Protocol):
+class TweetSource(RowSource, ViewerSource, Protocol):
     """The Tweet service; `clients.tweet.TweetClient` is one."""
 
     async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:

@@ -3,11 +3,12 @@
 The page's token is Tweet's own: it knows how far it looked, where a page may be short or empty.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from aviary.graph.v1.visibility_pb2 import Surface
 from clients.tweet import author_id_of
+from services.chassis.viewers import Engaged
 from services.chassis.visibility import VISIBLE, Subject, UserNotFoundError, Visibility
 
 from .hydrate import Content, Hydrator, content_of
@@ -65,10 +66,11 @@ class Wanted(NamedTuple):
 
 
 class ListedPage(NamedTuple):
-    """Frames of tweets and users, and the token of the next page (empty at the end)."""
+    """Frames of tweets and users, the viewer's part, and the next page's token (empty: none)."""
 
     tweets: list[bytes]
     users: list[bytes]
+    engaged: Engaged
     next_page_token: str
 
 
@@ -92,28 +94,35 @@ class UserTimelines:
             include_retweets=retweets,
             only_media=only_media,
         )
-        contents = [content_of(tweet) for tweet in found.tweets.values()]
-        retweeted = [Subject(c.original_user_id, wanted.user_id) for c in contents]
-        shown = await self._shown(
-            viewer,
-            Surface.SURFACE_USER_TIMELINE,
-            [(c, s) for c, s in zip(contents, retweeted, strict=True) if s.author_user_id],
-        )
-        contents = [c for c in contents if not c.original_user_id or c in shown]
-        others = dict.fromkeys(c.original_user_id for c in contents if c.original_user_id)
+        contents = {tweet_id: content_of(tweet) for tweet_id, tweet in found.tweets.items()}
+        retweeted = {
+            tweet_id: Subject(content.original_user_id, wanted.user_id)
+            for tweet_id, content in contents.items()
+            if content.original_user_id
+        }
+        shown = await self._shown(viewer, Surface.SURFACE_USER_TIMELINE, retweeted)
+        contents = {i: c for i, c in contents.items() if i not in retweeted or i in shown}
+        others = dict.fromkeys(c.original_user_id for c in contents.values() if c.original_user_id)
         others.pop(wanted.user_id, None)
         users = [owner, *await self._hydrator.users(others)] if contents else []
-        return ListedPage([c.frame for c in contents], users, found.next_page_token)
+        return await self._page(viewer, contents, users, found.next_page_token)
 
     async def mentions(self, viewer: int, wanted: Wanted) -> ListedPage:
         """A page of the tweets that mention a user; raises USER_NOT_FOUND."""
         await self._owner(wanted.user_id)
         found = await self._tweets.list_mentions(**wanted._asdict())
-        authors = {content_of(t): Subject(author_id_of(t)) for t in found.tweets.values()}
-        shown = await self._shown(viewer, Surface.SURFACE_CONVERSATION, authors.items())
-        writers = dict.fromkeys(authors[content].author_user_id for content in shown)
-        users = await self._hydrator.users(writers) if shown else []
-        return ListedPage([content.frame for content in shown], users, found.next_page_token)
+        authors = {i: Subject(author_id_of(tweet)) for i, tweet in found.tweets.items()}
+        shown = await self._shown(viewer, Surface.SURFACE_CONVERSATION, authors)
+        contents = {i: content_of(found.tweets[i]) for i in authors if i in shown}
+        writers = dict.fromkeys(authors[i].author_user_id for i in contents)
+        users = await self._hydrator.users(writers) if contents else []
+        return await self._page(viewer, contents, users, found.next_page_token)
+
+    async def _page(
+        self, viewer: int, contents: Mapping[int, Content], users: list[bytes], token: str
+    ) -> ListedPage:
+        engaged = await self._hydrator.engaged(viewer, contents)
+        return ListedPage([c.frame for c in contents.values()], users, engaged, token)
 
     async def _owner(self, user_id: int) -> bytes:
         owner = await self._hydrator.users([user_id])
@@ -122,11 +131,10 @@ class UserTimelines:
         return owner[0]
 
     async def _shown(
-        self, viewer: int, surface: Surface, tweets: Iterable[tuple[Content, Subject]]
-    ) -> dict[Content, None]:
-        """Those of some tweets that the viewer may see, in their order."""
-        judged = dict(tweets)
-        if not judged:
-            return {}
-        rules = await self._visibility.rules(viewer, surface, dict.fromkeys(judged.values()))
-        return {tweet: None for tweet, subject in judged.items() if rules[subject] == VISIBLE}
+        self, viewer: int, surface: Surface, tweets: Mapping[int, Subject]
+    ) -> set[int]:
+        """Those of some tweets that the viewer may see."""
+        if not tweets:
+            return set()
+        rules = await self._visibility.rules(viewer, surface, dict.fromkeys(tweets.values()))
+        return {tweet_id for tweet_id, subject in tweets.items() if rules[subject] == VISIBLE}

@@ -11,13 +11,9 @@ from aviary.events.v1.payload_pb2 import TweetCreated, UserFollowed, UserUnfollo
 from aviary.graph.v1 import visibility_pb2 as pb
 from aviary.graph.v1.graph_service_pb2 import ViewerRules
 from aviary.graph.v1.user_pb2 import User
-from aviary.graph.v1.visibility_pb2 import (
-    SURFACE_HOME_TIMELINE,
-    VisibilityRule,
-    VisibilitySubject,
-    VisibilityVerdict,
-)
+from aviary.graph.v1.visibility_pb2 import VisibilityRule, VisibilitySubject, VisibilityVerdict
 from aviary.tweet.v1.tweet_pb2 import Tweet
+from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
 from clients.wire import frame, tag_of
 from services.chassis.paging import decode_page_token, encode_page_token
 from services.chassis.snowflake import id_at, wall_clock_ms
@@ -50,6 +46,8 @@ class World:
         """(who blocks, whom); add both directions to `hidden`, too."""
         self.no_retweets: set[tuple[int, int]] = set()
         self.protected: set[int] = set()
+        self.favorites: set[tuple[int, int]] = set()
+        """(user, tweet)."""
         self.surfaces: set[int] = set()
         """On which visibility was asked about."""
         self.calls: Counter[str] = Counter()
@@ -101,6 +99,19 @@ class World:
     async def batch_get_raw(self, tweet_ids: Iterable[int]) -> dict[int, bytes]:
         await self._called("batch_get")
         return {i: self.tweets[i].SerializeToString() for i in tweet_ids if i in self.tweets}
+
+    async def batch_get_viewers(self, user_ids: Iterable[int]) -> dict[int, RecentViewer]:
+        await self._called("viewers")
+        return {
+            user_id: RecentViewer(
+                user_id=user_id, viewer=await self.get_viewer(user_id, list(self.tweets))
+            )
+            for user_id in user_ids
+        }
+
+    async def get_viewer(self, user_id: int, tweet_ids: Sequence[int]) -> Viewer:
+        wanted = [tweet_id for tweet_id in tweet_ids if (user_id, tweet_id) in self.favorites]
+        return Viewer(favorited_tweet_ids=wanted)
 
     async def recent_by_authors(
         self, author_ids: Sequence[int], limit: int, max_id: int = 0, since_id: int = 0
@@ -191,7 +202,7 @@ class World:
         self, user_ids: Iterable[int], *, surface: int, mutual: bool = False
     ) -> dict[int, ViewerRules]:
         await self._called("rules")
-        assert surface == SURFACE_HOME_TIMELINE
+        assert surface == pb.SURFACE_HOME_TIMELINE
         return {viewer: self._rules(viewer) for viewer in user_ids}
 
     async def check_visibility(
@@ -218,7 +229,7 @@ class World:
                 return pb.VISIBILITY_RULE_AUTHOR_MUTED
             if author in self.protected and author not in followed:
                 return pb.VISIBILITY_RULE_AUTHOR_PROTECTED
-        if surface != SURFACE_HOME_TIMELINE:
+        if surface != pb.SURFACE_HOME_TIMELINE:
             return pb.VISIBILITY_RULE_UNSPECIFIED
         if retweeter and (viewer, retweeter) in self.no_retweets:
             return pb.VISIBILITY_RULE_RETWEETS_HIDDEN

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
+from google.protobuf.message import Message
 
 from aviary.events.v1 import payload_pb2
 from clients.errors import PeerError
@@ -20,6 +21,7 @@ from clients.tail import EventTail, Position, Stretch
 from services.chassis.errors import ServiceError
 
 from ..hydrate import Hydrator
+from .counts import CountsFeed
 from .history import History, Record
 from .hub import Hub
 from .metrics import LiveMetrics
@@ -37,6 +39,14 @@ _BOTH: Mapping[str, Any] = {
 _ACTOR: Mapping[str, Any] = {
     "UserMuted": payload_pb2.UserMuted,
     "UserUnmuted": payload_pb2.UserUnmuted,
+}
+
+
+_TOLD: Mapping[str, Any] = {
+    "TweetCreated": payload_pb2.TweetCreated,
+    "TweetDeleted": payload_pb2.TweetDeleted,
+    "TweetFavorited": payload_pb2.TweetFavorited,
+    "TweetUnfavorited": payload_pb2.TweetUnfavorited,
 }
 
 
@@ -88,6 +98,7 @@ class TweetFeed:
         self._hub = hub
         self._hydrator = hydrator
         self._metrics = metrics
+        self._counted = CountsFeed(hydrator)
         self._told = asyncio.Event()
         self._caught_up = False
 
@@ -109,10 +120,16 @@ class TweetFeed:
     async def _take(self, stretch: Stretch) -> None:
         if not stretch.continuous:
             self._restart(stretch)
-        records = [record for record in map(_record, stretch.events) if record is not None]
+        told = [
+            (event, _TOLD[event.kind].FromString(event.payload))
+            for event in stretch.events
+            if event.kind in _TOLD
+        ]
+        records = [record for each in told if (record := _record(*each)) is not None]
         deleted = [record.tweet_id for record in records if record.deleted]
         self._history.deleted.update(deleted)
-        self._hydrator.tweet_shelf.forget(deleted)
+        self._hydrator.forget_tweets(deleted)
+        self._counted.take(payload for _, payload in told)
         await self._prefetch(records)
         # From here on without a pause: a stream that attaches is told of all behind `position`.
         self._history.add(records, stretch.position)
@@ -126,6 +143,7 @@ class TweetFeed:
 
     def _restart(self, stretch: Stretch) -> None:
         self._hydrator.tweet_shelf.forget_all()
+        self._hydrator.viewers.shelf.forget_all()
         since = stretch.position
         if stretch.events:
             first = stretch.events[0].cursor
@@ -166,13 +184,12 @@ def changed_users(events: Sequence[Event]) -> set[int]:
     return changed
 
 
-def _record(event: Event) -> Record | None:
+def _record(event: Event, payload: Message) -> Record | None:
     """What a stream is told of; None for other events."""
     cursor, made = event.cursor, event.create_time.ToMilliseconds()
-    if event.kind == "TweetCreated":
-        tweet = payload_pb2.TweetCreated.FromString(event.payload).tweet
+    if isinstance(payload, payload_pb2.TweetCreated):
+        tweet = payload.tweet
         return Record(cursor.xid, cursor.seq, tweet.tweet_id, tweet.user_id, made, 0)
-    if event.kind == "TweetDeleted":
-        gone = payload_pb2.TweetDeleted.FromString(event.payload)
-        return Record(cursor.xid, cursor.seq, gone.tweet_id, gone.user_id, made, 1)
+    if isinstance(payload, payload_pb2.TweetDeleted):
+        return Record(cursor.xid, cursor.seq, payload.tweet_id, payload.user_id, made, 1)
     return None

@@ -114,6 +114,7 @@ async def open_live(
         asyncio.create_task(live.drain(draining)),
         asyncio.create_task(_watch(hydrator.tweet_shelf, follow_tweets)),
         asyncio.create_task(_watch(hydrator.user_shelf, follow_graph)),
+        asyncio.create_task(_watch(hydrator.viewers.shelf, follow_tweets)),
     ]
     try:
         yield live

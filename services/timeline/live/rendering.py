@@ -63,4 +63,6 @@ class Renderer:
 
     async def _page(self, tweet: Shown, viewer: Relations, call: Call) -> bytes | None:
         found = await self._home.present(Stretch([tweet], 0), viewer)
-        return page(found.tweets, found.users, "", call) if found.tweets else None
+        if not found.tweets:
+            return None
+        return page(found.tweets, found.users, found.engaged, "", call)

@@ -41,7 +41,7 @@ class HomeMethods:
         last, depth, *awaited = position
         span = _span(request, last, size, replies)
         found = await self._home.page(viewer, span, depth, replies, tuple(awaited))
-        return page(found.tweets, found.users, _token(found, depth + size, binding), call)
+        return _answer(found, _token(found, depth + size, binding), call)
 
     async def _by_score(
         self,
@@ -64,8 +64,12 @@ class HomeMethods:
             last, depth, *awaited = position_of(request.page_token, 2, 2 + MAX_AWAITED, binding)
             span = _span(request, last, size, replies)
             found = await self._home.page(viewer, span, depth, replies, tuple(awaited))
-            return page(found.tweets, found.users, _token(found, depth + size, binding), call)
-        return page(found.tweets, found.users, _token(found, RANKED, binding, rest), call)
+            return _answer(found, _token(found, depth + size, binding), call)
+        return _answer(found, _token(found, RANKED, binding, rest), call)
+
+
+def _answer(found: Page, token: str, call: Call) -> bytes:
+    return page(found.tweets, found.users, found.engaged, token, call)
 
 
 def _token(found: Page, depth: int, binding: tuple[object, ...], rest: Sequence[int] = ()) -> str:

@@ -1,0 +1,105 @@
+"""What a caller did to the tweets of a page, known without a call for all but old tweets.
+
+A user's newest favourites and retweets are kept for a while. A tweet is favourited after it was
+made, so they tell everything of all tweets that are newer than the oldest of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
+from clients.errors import PeerError
+
+from .errors import ServiceError
+from .shelf import FRESH_SECONDS, Shelf
+
+MAX_USERS = 50_000
+log = structlog.get_logger()
+
+
+class Engaged(NamedTuple):
+    """Those of some tweets that a user favourited, and those that the user retweeted."""
+
+    favorited: Sequence[int]
+    retweeted: Sequence[int]
+
+    def message(self) -> bytes:
+        """The serialized `Viewer`."""
+        if not (self.favorited or self.retweeted):
+            return b""
+        return Viewer(
+            favorited_tweet_ids=self.favorited, retweeted_tweet_ids=self.retweeted
+        ).SerializeToString()
+
+
+NOT_ENGAGED = Engaged((), ())
+
+
+class Known(NamedTuple):
+    """What is known of a user: everything about tweets with a greater id than `since_id`."""
+
+    favorited: frozenset[int]
+    retweeted: frozenset[int]
+    since_id: int
+
+
+class ViewerSource(Protocol):
+    """The Tweet service; `clients.tweet.TweetClient` is one."""
+
+    async def batch_get_viewers(self, user_ids: Iterable[int]) -> dict[int, RecentViewer]:
+        """The newest of what each of these users did."""
+
+    async def get_viewer(self, user_id: int, tweet_ids: Sequence[int]) -> Viewer:
+        """What a user did to some tweets."""
+
+
+class Viewers:
+    """Answers for many callers at once; `shelf` is told whose changes it must forget."""
+
+    def __init__(self, tweets: ViewerSource, seconds: float = FRESH_SECONDS) -> None:
+        self._tweets = tweets
+        self.shelf: Shelf[Known] = Shelf("viewers", self._load, MAX_USERS, seconds)
+
+    async def engaged(self, user_id: int, tweet_ids: Sequence[int]) -> Engaged:
+        """What a user (0: nobody known) did to these tweets.
+
+        Without the Tweet service a page is shown as if it were nothing: a page that was at hand
+        must not fail for that.
+        """
+        if not user_id or not tweet_ids:
+            return NOT_ENGAGED
+        try:
+            [known] = await self.shelf.get_many([user_id])
+            if known is None:
+                return NOT_ENGAGED
+            return await self._of(user_id, known, tweet_ids)
+        except (PeerError, ServiceError) as error:
+            log.warning("page without what its viewer did", why=str(error))
+            return NOT_ENGAGED
+
+    async def _of(self, user_id: int, known: Known, tweet_ids: Sequence[int]) -> Engaged:
+        favorited, retweeted, since_id = known
+        if not (favorited or retweeted):
+            return NOT_ENGAGED
+        if since_id >= min(tweet_ids):
+            old = [tweet_id for tweet_id in tweet_ids if tweet_id <= since_id]
+            viewer = await self._tweets.get_viewer(user_id, old)
+            favorited = favorited.union(viewer.favorited_tweet_ids)
+            retweeted = retweeted.union(viewer.retweeted_tweet_ids)
+        return Engaged(
+            [tweet_id for tweet_id in tweet_ids if tweet_id in favorited],
+            [tweet_id for tweet_id in tweet_ids if tweet_id in retweeted],
+        )
+
+    async def _load(self, user_ids: list[int]) -> dict[int, Known]:
+        found = await self._tweets.batch_get_viewers(user_ids)
+        return {
+            user_id: Known(
+                frozenset(recent.viewer.favorited_tweet_ids),
+                frozenset(recent.viewer.retweeted_tweet_ids),
+                recent.since_id,
+            )
+            for user_id, recent in found.items()
+        }
