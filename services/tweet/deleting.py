@@ -17,7 +17,7 @@ from .domain import RETWEET
 from .errors import TweetNotFoundError
 from .messages import TweetMessages
 from .retweets import Retweets
-from .store.cache import COUNTED_SECONDS, TweetCache
+from .store.cache import TweetCache
 from .store.deletions import DeletionStore
 from .store.posts import PostStore
 
@@ -66,9 +66,7 @@ class Deleter:
             await self._retweets.take_back(row.original_tweet_id, author_id)
             return
         barred = await self._cache.bar([tweet_id])
-        others = {row.in_reply_to_tweet_id, row.quote_tweet_id} - {0}
-        if others:
-            await self._cache.bar(others, COUNTED_SECONDS)
+        await self._cache.recount((row.in_reply_to_tweet_id, row.quote_tweet_id))
         payload = payload_pb2.TweetDeleted(
             tweet_id=tweet_id,
             user_id=author_id,

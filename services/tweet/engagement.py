@@ -10,7 +10,7 @@ from services.chassis.batching import Batcher
 from services.chassis.snowflake import Snowflakes
 
 from .errors import TweetNotFoundError
-from .store.cache import COUNTED_SECONDS, TweetCache
+from .store.cache import TweetCache
 from .store.engagement import EventsOf, Outcome, Wish
 
 MAX_BATCH, MAX_WAITING = 256, 4_000
@@ -46,7 +46,7 @@ class Engagement:
         last = list({(wish.tweet_id, wish.user_id): wish for wish in wishes}.values())
         events_of = await self._prepare(last)
         # Before the commit: a crash in between must not leave old counts to be read for long.
-        await self._cache.bar({wish.tweet_id for wish in last}, COUNTED_SECONDS)
+        await self._cache.recount(wish.tweet_id for wish in last)
         totals = (await self._store(last, events_of)).totals
         return [
             TweetNotFoundError(tweet_id=wish.tweet_id)

@@ -17,6 +17,7 @@ from .drafts import Draft, draft_of_import
 from .mentions import MentionResolver
 from .messages import TweetMessages, entities_bytes, mentioned
 from .posting import NO_TARGET, row_of
+from .store.cache import TweetCache
 from .store.posts import NewPost, PostStore
 from .store.reads import ReadStore
 
@@ -34,12 +35,14 @@ class Ingester:
         self,
         posts: PostStore,
         reads: ReadStore,
+        cache: TweetCache,
         mentions: MentionResolver,
         messages: TweetMessages,
         snowflakes: Snowflakes,
     ) -> None:
         self._posts = posts
         self._reads = reads
+        self._cache = cache
         self._mentions = mentions
         self._messages = messages
         self._snowflakes = snowflakes
@@ -58,6 +61,9 @@ class Ingester:
             rows = self._rows(request.tweets, drafts, targets, user_ids)
             try:
                 posts = self._new_posts(rows, mentions)
+                await self._cache.recount(
+                    i for row in rows for i in (row.in_reply_to_tweet_id, row.quote_tweet_id)
+                )
                 return await self._posts.ingest(posts, request_id, body_hash)
             except psycopg.errors.UniqueViolation:
                 # An id of the past was taken: the next attempt draws others.

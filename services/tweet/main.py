@@ -88,7 +88,7 @@ async def _parts(
     deleter = deleting.Deleter(write, gone, shared, cached, form, ids, registry)
     shown = pages.TweetPages(reader, visible, engaged, graph)
     callers_of = callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key)
-    ingester = ingesting.Ingester(write, read, names, form, ids)
+    ingester = ingesting.Ingester(write, read, cached, names, form, ids)
     authors = listing.AuthorLists(paged, copy, registry, wall_clock_ms)
     async with deleting.cleaning(deleter):
         yield (

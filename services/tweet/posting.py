@@ -14,7 +14,7 @@ from .drafts import Draft
 from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
 from .mentions import MentionResolver
 from .messages import TweetMessages, entities_bytes, mentioned
-from .store.cache import COUNTED_SECONDS, TweetCache
+from .store.cache import TweetCache
 from .store.posts import NewPost, PostStore
 from .targets import Targets
 from .visibility import TweetVisibility
@@ -71,8 +71,7 @@ class Poster:
         entities = entities_bytes(draft.found, user_ids)
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
         tweet = self._messages.serialize(row)
-        if reply.tweet_id or quote.tweet_id:
-            await self._cache.bar({reply.tweet_id, quote.tweet_id} - {0}, COUNTED_SECONDS)
+        await self._cache.recount((reply.tweet_id, quote.tweet_id))
         stored = await self._batcher.submit(
             NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash, mentioned(user_ids))
         )

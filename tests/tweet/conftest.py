@@ -10,10 +10,12 @@ import pytest
 from services.chassis.config import Settings
 from services.local.mesh import Mesh
 
+from .graph import GraphServicer, graph
 from .harness import Tweets, running, settings
 
 TABLES = (
-    *("tweets", "mentions", "idempotency_keys", "ingest_keys"),
+    *("tweets", "mentions", "replies", "idempotency_keys", "ingest_keys", "deletions"),
+    *("favorites", "retweets", "tweet_counts"),
     *("events", "event_cursors", "event_members"),
 )
 
@@ -35,7 +37,7 @@ async def service(config: Settings) -> AsyncIterator[Tweets]:
 async def tweets(service: Tweets, redis_url: str) -> Tweets:
     """The shared service, empty, as is Redis."""
     assert redis_url
-    await service.sql("; ".join(f"DELETE FROM {table}" for table in TABLES))
+    await _empty(service)
     return service
 
 
@@ -44,6 +46,19 @@ async def fresh(dsn: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Tweet
     """A service and a database of the test's own."""
     async with running(settings(tmp_path / "home", dsn, redis_url)) as started:
         yield started
+
+
+@pytest.fixture
+async def known(config: Settings, redis_url: str) -> AsyncIterator[tuple[Tweets, GraphServicer]]:
+    """A service on the shared database, emptied, and the Graph service that it asks."""
+    assert redis_url
+    async with graph(config) as (settings, servicer), running(settings) as tweets:
+        await _empty(tweets)
+        yield tweets, servicer
+
+
+async def _empty(tweets: Tweets) -> None:
+    await tweets.sql("; ".join(f"DELETE FROM {table}" for table in TABLES))
 
 
 @asynccontextmanager

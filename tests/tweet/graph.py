@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from grpc import StatusCode
 
 from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1.user_pb2 import User
 from aviary.graph.v1.visibility_pb2 import VisibilityRule
 from services.chassis.call import Call
 from services.chassis.config import Settings
@@ -73,6 +74,13 @@ class GraphServicer:
             rule = next(filter(None, rules), None)
             reply.verdicts.add(visible=rule is None, rule=rule)
         return reply
+
+    async def batch_get_users(
+        self, request: pb.BatchGetUsersRequest, _call: Call
+    ) -> pb.BatchGetUsersResponse:
+        """Everybody exists."""
+        users = [User(user_id=user_id) for user_id in request.user_ids]
+        return pb.BatchGetUsersResponse(users=users)
 
     async def resolve_dev_key(
         self, request: pb.ResolveDevKeyRequest, _call: Call

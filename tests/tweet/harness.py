@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from aviary.tweet.v1 import tweet_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
-from services.chassis.call import EDGE, USER_ID, Call
+from services.chassis.call import EDGE, SCOPES, USER_ID, Call
 from services.chassis.config import Settings
 from services.chassis.server import Runtime, Server, Service, open_server
 from services.chassis.status import Failure
@@ -49,9 +49,18 @@ class Tweets:
         self.registry = registry
 
     async def call(
-        self, method: str, request: Message, *, user: int = 0, key: str = "", edge: bool = False
+        self,
+        method: str,
+        request: Message,
+        *,
+        user: int = 0,
+        key: str = "",
+        edge: bool = False,
+        operator: bool = False,
     ) -> tuple[bytes, Call]:
         headers = {USER_ID: str(user).encode()} if user else {}
+        if operator:
+            headers[SCOPES] = b"operator"
         if edge:
             headers[EDGE] = b"1"
         if key:
@@ -110,6 +119,39 @@ class Tweets:
         except Failure as failure:
             raise Refused(failure) from None
         return [pb.IngestTweetsResponse.FromString(reply).tweet_ids for reply in replies]
+
+    async def favorite(self, tweet_id: int, user: int, *, wanted: bool = True) -> int:
+        """How many favourite it then."""
+        if wanted:
+            request = pb.FavoriteTweetRequest(tweet_id=tweet_id)
+            raw, _ = await self.call("FavoriteTweet", request, user=user, edge=True)
+            return pb.FavoriteTweetResponse.FromString(raw).favorite_count
+        undo = pb.UnfavoriteTweetRequest(tweet_id=tweet_id)
+        raw, _ = await self.call("UnfavoriteTweet", undo, user=user, edge=True)
+        return pb.UnfavoriteTweetResponse.FromString(raw).favorite_count
+
+    async def retweet(self, tweet_id: int, user: int) -> tweet_pb2.Tweet:
+        request = pb.RetweetRequest(tweet_id=tweet_id)
+        raw, _ = await self.call("Retweet", request, user=user, edge=True)
+        return pb.RetweetResponse.FromString(raw).tweet
+
+    async def unretweet(self, tweet_id: int, user: int) -> None:
+        await self.call("Unretweet", pb.UnretweetRequest(tweet_id=tweet_id), user=user, edge=True)
+
+    async def people(self, method: str, tweet_id: int, page_size: int = 7) -> list[int]:
+        """ListFavoriters or ListRetweeters, walked to the end."""
+        found: list[int] = []
+        token = ""
+        while True:
+            request = pb.ListFavoritersRequest(
+                tweet_id=tweet_id, page_size=page_size, page_token=token
+            )
+            raw, _ = await self.call(method, request, edge=True)
+            page = pb.ListFavoritersResponse.FromString(raw)
+            found += [user.user_id for user in page.users]
+            token = page.next_page_token
+            if not token:
+                return found
 
     async def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:

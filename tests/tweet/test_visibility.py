@@ -1,7 +1,7 @@
 """Who sees a single tweet, and who may answer it: only what the edge asks is judged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -17,27 +17,19 @@ from aviary.tweet.v1 import tweet_pb2
 from clients import context
 from clients.errors import PeerError
 from services.chassis.call import EDGE, USER_ID, Call
-from services.chassis.config import Settings
 from services.chassis.errors import UnavailableError
 from services.chassis.guard import Gate, Guard
 from services.chassis.telemetry import RpcMetrics
 from services.chassis.visibility import KEPT_SECONDS, VISIBLE, Subject, Visibility
 from services.tweet.visibility import subject_of
 
-from .graph import GraphServicer, graph
-from .harness import ALICE, BOB, Refused, Tweets, running
+from .graph import GraphServicer
+from .harness import ALICE, BOB, Refused, Tweets
 
 PROTECTED = VisibilityRule.VISIBILITY_RULE_AUTHOR_PROTECTED
 BLOCKED_BY = VisibilityRule.VISIBILITY_RULE_BLOCKED_BY_AUTHOR
 BLOCKED = VisibilityRule.VISIBILITY_RULE_AUTHOR_BLOCKED
 CAROL = 1003
-
-
-@pytest.fixture
-async def known(config: Settings, redis_url: str) -> AsyncIterator[tuple[Tweets, GraphServicer]]:
-    assert redis_url
-    async with graph(config) as (settings, servicer), running(settings) as tweets:
-        yield tweets, servicer
 
 
 async def test_a_hidden_tweet_is_not_there(known: tuple[Tweets, GraphServicer]) -> None:

@@ -106,4 +106,5 @@ class EngagementMethods:
         token = encode_page_token([items[size - 1].place], *shape) if len(items) > size else ""
         users = await self._pages.users([item.item_id for item in items[:size]])
         page = pb.ListFavoritersResponse(next_page_token=token)
-        return b"".join(users) + page.SerializeToString()
+        # Users are kept framed as the second field; a tag is one byte.
+        return b"".join(FIRST + user[1:] for user in users) + page.SerializeToString()

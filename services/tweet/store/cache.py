@@ -8,7 +8,7 @@ read before.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -94,6 +94,11 @@ class TweetCache:
         if len(self._owed) < MAX_OWED:
             self._owed.update(tweet_ids)
         return False
+
+    async def recount(self, tweet_ids: Iterable[int]) -> None:
+        """Keep tweets out whose counts are about to change (0 is none)."""
+        if counted := set(tweet_ids) - {0}:
+            await self.bar(counted, COUNTED_SECONDS)
 
     async def settle(self) -> None:
         """Bar what could not be barred, for ever: a Redis that was away may still hold it."""
