@@ -10,6 +10,7 @@ import psycopg
 import structlog
 
 from clients.channel import Peer
+from clients.deletions import DeletionReports
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
@@ -50,11 +51,12 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         ids = await enter(leased_snowflakes(pool, runtime.instance))
         stores, wake = stores_on(pool, ids.next), Wake()
         teller = Teller(stores.inbox, stores.preferences, graph, registry)
+        reports = DeletionReports(tweets, "notifications")
         metrics = DeliveryMetrics(registry)
         sender = await enter(open_sender(_vapid(settings), _rules(settings)))
         dispatchers = _dispatchers(settings, stores, graph, sender, metrics)
         working = [
-            asyncio.create_task(_consume(tweets, teller.handle, runtime)),
+            asyncio.create_task(_consume(tweets, reports.telling(teller.handle), runtime)),
             asyncio.create_task(_consume(graph, teller.handle, runtime)),
             *(asyncio.create_task(each.run(runtime.draining, wake)) for each in dispatchers),
         ]

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from clients.deletions import DeletionReports
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
 from services.chassis.server import Runtime, Service
@@ -48,6 +49,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
                 home=readers.home,
                 draining=runtime.draining,
                 registry=runtime.registry,
+                forgotten=DeletionReports(tweets, "timelines").tell,
             )
         )
         servicer = TimelineServicer(readers, live, policies)

@@ -69,6 +69,14 @@ class QuoteTargetNotFoundError(ServiceError):
     template = "{field}: there is no tweet {tweet_id} to quote"
 
 
+class MomentNotFoundError(ServiceError):
+    """There is no such moment."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "MOMENT_NOT_FOUND"
+    template = "there is no moment {moment_id}"
+
+
 class BlockedError(ServiceError):
     """The caller and the author of the tweet to answer or quote: one has blocked the other."""
 

@@ -31,11 +31,23 @@ from . import visibility as rules
 from .servicer.deletions import DeletionMethods
 from .servicer.engagement import EngagementMethods
 from .servicer.lists import ListMethods
+from .servicer.moments import MomentMethods
 from .servicer.posts import PostMethods
 from .servicer.threads import ThreadMethods
 from .servicer.tweet import DESCRIPTOR
 from .servicer.viewers import ViewerMethods
-from .store import cache, deletions, engagement, keys, lists, posts, reads, replica, threads
+from .store import (
+    cache,
+    deletions,
+    engagement,
+    keys,
+    lists,
+    moments,
+    posts,
+    reads,
+    replica,
+    threads,
+)
 from .store import engaged as engaged_store
 
 
@@ -98,6 +110,7 @@ async def _parts(
             ThreadMethods(threads.ThreadStore(pool), shown, found),
             ViewerMethods(engaged),
             DeletionMethods(gone),
+            MomentMethods(moments.MomentStore(pool), shown, visible, ids),
         )
     for closing in (poster, liked, shared):
         await closing.close()

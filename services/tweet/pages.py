@@ -75,21 +75,24 @@ class TweetPages:
             return {}
         return await self._visibility.shown(call, await self._reader.get_many(tweet_ids), surface)
 
-    async def present(self, call: Call, tweets: Mapping[int, bytes], next_page_token: str) -> bytes:
-        """The fields 1 to 4 of a page."""
+    async def present(
+        self, call: Call, tweets: Mapping[int, bytes], next_page_token: str, also: int = 0
+    ) -> bytes:
+        """The fields 1 to 4 of a page; `also` is a user who is in none of the tweets."""
         token = next_page_token.encode()
         return b"".join(
             [
                 frames(FIRST, tweets.values()),
-                await self.context(call, tweets),
+                await self.context(call, tweets, also),
                 frame(NEXT_PAGE_TOKEN, token) if token else b"",
             ]
         )
 
-    async def context(self, call: Call, tweets: Mapping[int, bytes]) -> bytes:
+    async def context(self, call: Call, tweets: Mapping[int, bytes], also: int = 0) -> bytes:
         """The fields 2 and 3 of a page: the people in these tweets, and the caller's part."""
         subjects = [subject_of(tweet) for tweet in tweets.values()]
-        people = dict.fromkeys(user_id for subject in subjects for user_id in subject if user_id)
+        people = dict.fromkeys(user_id for subject in (*subjects, (also,)) for user_id in subject)
+        people.pop(0, None)
         users = await self.users(list(people))
         return b"".join(users) + frame(VIEWER, await self._viewer(call.caller.user_id, tweets))
 

@@ -15,7 +15,7 @@ from .harness import Tweets, running, settings
 
 TABLES = (
     *("tweets", "mentions", "replies", "idempotency_keys", "ingest_keys", "deletions"),
-    *("favorites", "retweets", "tweet_counts"),
+    *("favorites", "retweets", "tweet_counts", "moments", "moment_keys"),
     *("events", "event_cursors", "event_members"),
 )
 

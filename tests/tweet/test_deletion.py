@@ -60,7 +60,9 @@ async def test_the_report_says_which_store_is_clean(known: Known) -> None:
 
     found = (await report(made.tweet_id)).deletion
     assert (found.tweet_id, found.user_id) == (made.tweet_id, ALICE)
-    assert {"tweets", "tweet_cache", "retweets", "favorites"} <= {s.store for s in found.stores}
+    assert {"tweets", "tweet_cache", "retweets", "favorites", "moments"} <= {
+        s.store for s in found.stores
+    }
     assert "search" in found.pending_stores
     record = pb.RecordDeletionsRequest(store="search", tweet_ids=[made.tweet_id, other.tweet_id])
     await tweets.call("RecordDeletions", record)

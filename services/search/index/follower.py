@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1.tweet_pb2 import Tweet
+from clients.deletions import DeletionReports, deleted_tweets
 from clients.errors import PeerError
 from clients.events import Event
 from clients.tail import EventTail, Position
@@ -71,6 +72,8 @@ class Follower:
     def __init__(
         self, index: ShardIndex, part: Part, tweets: TweetClient, metrics: FollowerMetrics
     ) -> None:
+        self._reports = DeletionReports(tweets, "search")
+        self._taken_out: list[int] = []
         self._index = index
         self._part = part
         self._tweets = tweets
@@ -135,6 +138,7 @@ class Follower:
     async def _take(self, events: Sequence[Event]) -> None:
         if events:
             added, deleted = await asyncio.to_thread(self._read, events)
+            self._taken_out += filter(self._part.holds, deleted_tweets(events))
             self._metrics.indexed.inc(added)
             self._metrics.deleted.inc(deleted)
         self._dirty = True
@@ -189,7 +193,9 @@ class Follower:
 
     async def _commit(self) -> None:
         assert self._position is not None
+        taken_out, self._taken_out = self._taken_out, []
         await asyncio.to_thread(self._index.commit, Progress(self._position, self._complete))
+        self._reports.tell(taken_out)
 
     async def _keep_refreshing(self) -> None:
         """Index tweets again to which somebody reacted, with their counts of now."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 from redis.exceptions import RedisError
 
-from clients.events import EventConsumer
+from clients.deletions import DeletionReports
+from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
 from services.chassis.server import Runtime, Service
@@ -38,10 +39,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         graph = await enter(GraphClient(settings.graph_address))
         pool = await enter(open_pool(settings.search_dsn, size=2, name="trends"))
         store = TrendStore(redis)
+        reports = DeletionReports(tweets, "trends")
         counter = TrendCounter(store, graph, TermFinder(), registry, wall_clock_ms)
         ranker = Ranker(store, TrendHistory(pool), runtime.instance, registry, wall_clock_ms)
         tasks = [
-            asyncio.create_task(_consume(tweets, counter, runtime)),
+            asyncio.create_task(_consume(tweets, reports.telling(counter.handle), runtime)),
             asyncio.create_task(ranker.run(runtime.draining)),
         ]
         try:
@@ -51,6 +53,6 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             await asyncio.wait(tasks)
 
 
-async def _consume(tweets: TweetClient, counter: TrendCounter, runtime: Runtime) -> None:
+async def _consume(tweets: TweetClient, handler: Handler, runtime: Runtime) -> None:
     consumer = EventConsumer(tweets, group=GROUP, member=runtime.instance, transient=(RedisError,))
-    await consumer.keep_running(counter.handle, runtime.draining)
+    await consumer.keep_running(handler, runtime.draining)

@@ -8,13 +8,14 @@ would meet a replica that remembers nothing; an event costs some 4 us and 82 byt
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
 from google.protobuf.message import Message
 
 from aviary.events.v1 import payload_pb2
+from clients.deletions import deleted_tweets
 from clients.errors import PeerError
 from clients.events import Event
 from clients.tail import EventTail, Position, Stretch
@@ -92,7 +93,9 @@ class TweetFeed:
         hub: Hub,
         hydrator: Hydrator,
         metrics: LiveMetrics,
+        forgotten: Callable[[Iterable[int]], None],
     ) -> None:
+        self._forgotten = forgotten
         self._tail = tail
         self._history = history
         self._hub = hub
@@ -129,6 +132,7 @@ class TweetFeed:
         deleted = [record.tweet_id for record in records if record.deleted]
         self._history.deleted.update(deleted)
         self._hydrator.forget_tweets(deleted)
+        self._forgotten(deleted_tweets(stretch.events))
         self._counted.take(payload for _, payload in told)
         await self._prefetch(records)
         # From here on without a pause: a stream that attaches is told of all behind `position`.

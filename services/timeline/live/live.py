@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -94,14 +94,18 @@ async def open_live(
     draining: asyncio.Event,
     registry: CollectorRegistry,
     history: History | None = None,
+    forgotten: Callable[[Iterable[int]], None] = lambda _: None,
 ) -> AsyncIterator[LiveTimelines]:
-    """Follow both logs; `relations` is told what changes as long as this is entered."""
+    """Follow both logs; `relations` is told what changes as long as this is entered.
+
+    `forgotten` is told of the deleted tweets that this replica does not show any more.
+    """
     metrics = LiveMetrics(registry)
     history = History() if history is None else history
     hub = Hub(relations, metrics)
     follow_graph = EventTail(graph)
     follow_tweets = EventTail(tweets, history_seconds=KEEP_SECONDS)
-    feed = TweetFeed(follow_tweets, history, hub, hydrator, metrics)
+    feed = TweetFeed(follow_tweets, history, hub, hydrator, metrics, forgotten)
     live = LiveTimelines(
         relations, history, hub, feed, Renderer(hydrator, home, history, metrics), metrics
     )

@@ -35,6 +35,10 @@ _DROP_FAVORITES = """
 DELETE FROM favorites WHERE tweet_id = %(tweet)s AND user_id IN (
   SELECT user_id FROM favorites WHERE tweet_id = %(tweet)s LIMIT %(piece)s)
 """
+_DROP_MOMENTS = """
+WITH gone AS (DELETE FROM moment_tweets WHERE tweet_id = %b RETURNING moment_id)
+UPDATE moments SET update_time = now() WHERE moment_id IN (SELECT moment_id FROM gone)
+"""
 _NOTE = """
 UPDATE deletions SET stores = stores || n.noted
 FROM (SELECT jsonb_object_agg(store, clock_timestamp()) AS noted
@@ -104,9 +108,10 @@ class DeletionStore:
             if retweets:
                 await append(connection, [event_of(one[0], one[1], tweet_id) for one in retweets])
             favorites = (await connection.execute(_DROP_FAVORITES, values)).rowcount
+            await connection.execute(_DROP_MOMENTS, (tweet_id,))
             done = len(retweets) < PIECE and favorites < PIECE
             if done:
-                await _note(connection, ["retweets", "favorites"], [tweet_id])
+                await _note(connection, ["retweets", "favorites", "moments"], [tweet_id])
                 await connection.execute(
                     "UPDATE deletions SET clean_time = now() WHERE tweet_id = %b", (tweet_id,)
                 )

@@ -39,7 +39,7 @@ async def prune(pool: Pool) -> int:
     """Delete records older than a day, a bounded number of each kind; how many went."""
     gone = 0
     async with pool.connection() as connection:
-        for table in ("idempotency_keys", "ingest_keys"):
+        for table in ("idempotency_keys", "ingest_keys", "moment_keys"):
             cursor = await connection.execute(
                 f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("  # noqa: S608 - the names above
                 f" SELECT ctid FROM {table} WHERE create_time < now() - %s * interval '1 hour'"
