@@ -143,8 +143,25 @@ REFUSALS = [
         rpc=(TIMELINE + "RebuildHomeTimeline", timeline.RebuildHomeTimelineRequest(user_id=1)),
     ),
     Refusal(
-        "not served yet", ("PUT", f"/api/v1/tweets/{ABSENT}/favorites/me"), 501, "UNIMPLEMENTED",
+        "unknown favourite", ("PUT", f"/api/v1/tweets/{ABSENT}/favorites/me"), 404, "TWEET_NOT_FOUND",
         rpc=(TWEET + "FavoriteTweet", tweet.FavoriteTweetRequest(tweet_id=ABSENT, user_id="me")),
+    ),
+    Refusal(
+        "liking for somebody else", ("PUT", f"/api/v1/tweets/{ABSENT}/favorites/{{other}}"), 403,
+        "ACTING_FOR_OTHER_USER",
+        rpc=(TWEET + "FavoriteTweet", tweet.FavoriteTweetRequest(tweet_id=ABSENT, user_id="{other}")),
+    ),
+    Refusal(
+        "unknown retweet", ("PUT", f"/api/v1/tweets/{ABSENT}/retweets/me"), 404, "TWEET_NOT_FOUND",
+        rpc=(TWEET + "Retweet", tweet.RetweetRequest(tweet_id=ABSENT, user_id="me")),
+    ),
+    Refusal(
+        "unknown thread", ("GET", f"/api/v1/tweets/{ABSENT}/conversation"), 404, "TWEET_NOT_FOUND",
+        rpc=(TWEET + "GetConversation", tweet.GetConversationRequest(tweet_id=ABSENT)),
+    ),
+    Refusal(
+        "unknown moment", ("GET", f"/api/v1/moments/{ABSENT}"), 404, "MOMENT_NOT_FOUND",
+        rpc=(TWEET + "GetMoment", tweet.GetMomentRequest(moment_id=ABSENT)),
     ),
     Refusal("bad JSON", ("POST", "/api/v1/tweet"), 400, "MALFORMED_REQUEST", body='{"status": '),
     Refusal("unknown path", ("GET", "/api/v1/nope"), 404, "UNKNOWN_PATH"),
