@@ -43,6 +43,7 @@ from .store import (
     keys,
     lists,
     moments,
+    partitions,
     posts,
     reads,
     replica,
@@ -67,6 +68,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         cached = await enter(cache.open_cache(redis, registry))
         log = await enter(events.event_servicer(pool, settings.tweet_dsn, runtime.draining))
         await enter(keys.pruning(pool))
+        await enter(partitions.made_ahead(pool, registry))
         copy = await enter(_replica(runtime, pool))
         parts = await enter(_parts(runtime, pool, graph, ids, cached, copy))
         yield Service(

@@ -137,8 +137,9 @@ async def _rows_read(pool: Pool) -> int:
     async with pool.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
         cursor = await connection.execute(
-            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
-            " WHERE relname = 'tweets'"
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables"
+            " WHERE relid IN (SELECT inhrelid FROM pg_inherits"
+            " WHERE inhparent = 'tweets'::regclass)"
         )
         (rows,) = await cursor.fetchone() or (0,)
         return int(rows)
