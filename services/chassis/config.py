@@ -76,6 +76,9 @@ class Settings:
     notify_address: str = "127.0.0.1:8085"
     """gRPC address of the Notify service."""
 
+    status_length: int = 280
+    """Characters that a tweet may have, counted by the published rule; document 003 says 140."""
+
     search_shard: int = 0
     """Which shard of the search index this process holds, from 0."""
     search_shards: str = ""

@@ -24,6 +24,7 @@ MAX_WIDE_LOGIN_FAILURES = 50
 """Failed logins a minute for one account from anywhere, and from one address for any account."""
 LOGIN_WINDOW_SECONDS = 60
 REFRESH_TOKEN_DAYS = 30
+EVERYONE, FOLLOWING, NOBODY = MENTION_POLICIES = (1, 2, 3)
 _USER_NAME = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_USER_NAME}}}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -38,6 +39,8 @@ class User(NamedTuple):
     protected: bool = False
     followers_count: int = 0
     following_count: int = 0
+    mention_policy: int = 1
+    """The number of `aviary.graph.v1.MentionPolicy`."""
 
 
 class Account(NamedTuple):
@@ -57,6 +60,7 @@ class ProfileChange(NamedTuple):
     email: str | None = None
     protected: bool | None = None
     password_hash: str | None = None
+    mention_policy: int | None = None
 
 
 def is_user_name(text: str) -> bool:
@@ -88,6 +92,15 @@ def check_text(field: str, text: str, maximum: int, *, lines: bool = False) -> s
     if any(unicodedata.category(c) == "Cc" and c not in allowed for c in text):
         raise InvalidFieldError(field=field, problem="holds a control character")
     return text
+
+
+def check_mention_policy(number: int) -> int:
+    """Whose tweets may tag a user, if it is one of those that there are."""
+    if number not in MENTION_POLICIES:
+        raise InvalidFieldError(
+            field="mention_policy", problem="must say EVERYONE, FOLLOWING or NOBODY"
+        )
+    return number
 
 
 def check_email(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule, VisibilitySubject
 from clients.graph import GraphClient
 from clients.tweet import TweetClient, author_id_of
+from services.chassis.errors import InvalidFieldError
 from services.chassis.packed_ids import holds
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
@@ -27,6 +28,8 @@ BLOCKED = (
     VisibilityRule.VISIBILITY_RULE_AUTHOR_BLOCKED,
 )
 PAIR = 2
+MAX_SHARED = 20
+"""Users with whom a tweet is shared at once."""
 
 
 class Messaging:
@@ -52,10 +55,7 @@ class Messaging:
         """Open a conversation; its id."""
         ids = checked_members(caller, user_ids)
         title = checked_title(title)
-        known = {user.user_id for user in await self._graph.get_users(ids)}
-        for user_id in ids:
-            if user_id not in known:
-                raise UserNotFoundError(user_id=user_id)
+        await self._check_known(ids)
         await self._refuse_blocked(caller, ids[1:])
         states = await self._states(caller, ids[1:])
         members = [Member(caller, State.MEMBER)]
@@ -83,6 +83,26 @@ class Messaging:
             raise ConversationNotFoundError(conversation_id=conversation_id)
         return sent
 
+    async def share(
+        self, caller: int, tweet_id: int, user_ids: Sequence[int], text: str, request_id: str
+    ) -> list[Message]:
+        """Send a tweet to each of some users, once all of them may get it."""
+        ids = list(dict.fromkeys(user_ids))
+        if not 1 <= len(ids) <= MAX_SHARED:
+            problem = f"holds {len(ids)} users; 1 to {MAX_SHARED} are allowed"
+            raise InvalidFieldError(field="user_ids", problem=problem)
+        checked_text(text, tweet_id)
+        pairs = [checked_members(caller, [user_id]) for user_id in ids]
+        await self._check_known(ids)
+        await self._refuse_blocked(caller, ids)
+        await self._check_shared(caller, tweet_id, [Member(i, State.MEMBER) for i in ids])
+        sent = []
+        for _, user_id in pairs:
+            where = await self.create(caller, [user_id], "", "")
+            key = f"{request_id}:{user_id}" if request_id else ""
+            sent.append(await self.send(caller, where, text, tweet_id, key))
+        return sent
+
     async def visible_tweets(self, caller: int, messages: Sequence[Message]) -> list[bytes]:
         """The shared tweets that the caller may see, serialized, each once."""
         ids = list(dict.fromkeys(m.tweet_id for m in messages if m.tweet_id))
@@ -92,6 +112,12 @@ class Messaging:
             caller, Surface.SURFACE_TWEET, dict.fromkeys(subjects.values())
         )
         return [tweet for i, tweet in raw.items() if rules[subjects[i]] == VISIBLE]
+
+    async def _check_known(self, user_ids: Sequence[int]) -> None:
+        known = {user.user_id for user in await self._graph.get_users(user_ids)}
+        for user_id in user_ids:
+            if user_id not in known:
+                raise UserNotFoundError(user_id=user_id)
 
     async def _states(self, caller: int, others: Sequence[int]) -> list[State]:
         """Whoever does not follow the caller is asked first."""

@@ -115,11 +115,13 @@ def clean_status(text: str, field: str = "status") -> str:
     return text
 
 
-def check_length(status: str, urls: Iterable[tuple[int, int]], field: str = "status") -> None:
+def check_length(
+    status: str, urls: Iterable[tuple[int, int]], field: str = "status", maximum: int = MAX_LENGTH
+) -> None:
     """Refuse a clean status that is too long, given the ranges of its URLs."""
     length = len(status) + sum(URL_LENGTH - (end - start) for start, end in urls)
-    if length > MAX_LENGTH:
-        raise StatusTooLongError(field=field, length=length, maximum=MAX_LENGTH)
+    if length > maximum:
+        raise StatusTooLongError(field=field, length=length, maximum=maximum)
 
 
 def check_media(media_ids: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from services.chassis.errors import InvalidFieldError
 
 from .domain import (
     MAX_LATEST,
+    MAX_LENGTH,
     Place,
     check_length,
     check_media,
@@ -34,14 +35,14 @@ class Draft(NamedTuple):
     sensitive: bool = False
 
 
-def draft_of(request: pb.CreateTweetRequest) -> Draft:
-    """The draft in a request to post."""
+def draft_of(request: pb.CreateTweetRequest, maximum: int = MAX_LENGTH) -> Draft:
+    """The draft in a request to post, of at most so many characters."""
     if request.HasField("media_ids"):
         check_media(_media_ids(request.media_ids))
     text = request.status or request.tweet_data
     if request.tweet_data and request.tweet_data != text:
         raise _contradiction("tweet_data", "status")
-    status, found = _read(text, "status")
+    status, found = _read(text, "status", maximum)
     return Draft(
         status,
         found,
@@ -55,11 +56,11 @@ def draft_of(request: pb.CreateTweetRequest) -> Draft:
     )
 
 
-def draft_of_import(tweet: pb.IngestTweet, field: str) -> Draft:
+def draft_of_import(tweet: pb.IngestTweet, field: str, maximum: int = MAX_LENGTH) -> Draft:
     """The draft in a tweet to import; `field` names it in errors."""
     if tweet.user_id <= 0:
         raise InvalidFieldError(field=f"{field}.user_id", problem="is required")
-    status, found = _read(tweet.status, f"{field}.status")
+    status, found = _read(tweet.status, f"{field}.status", maximum)
     place = (
         _plain_place(tweet.location, f"{field}.location") if tweet.HasField("location") else None
     )
@@ -83,10 +84,10 @@ def latest_count(request: pb.CreateTweetRequest) -> int:
     return min(count, MAX_LATEST)
 
 
-def _read(text: str, field: str) -> tuple[str, Found]:
+def _read(text: str, field: str, maximum: int) -> tuple[str, Found]:
     status = clean_status(text, field)
     found = parse(status)
-    check_length(status, [(link.start, link.end) for link in found.links], field)
+    check_length(status, [(link.start, link.end) for link in found.links], field, maximum)
     return status, found
 
 

@@ -25,6 +25,7 @@ MAX_BATCH = 1_000
 MAX_NAMES = 200
 """Distinct mentioned names that one batch asks about; mentions beyond keep user id 0."""
 MAX_ATTEMPTS = 5
+NO_AUTHOR = 0
 _LOW_BITS = 22
 
 
@@ -39,7 +40,9 @@ class Ingester:
         mentions: MentionResolver,
         messages: TweetMessages,
         snowflakes: Snowflakes,
+        status_length: int,
     ) -> None:
+        self._status_length = status_length
         self._posts = posts
         self._reads = reads
         self._cache = cache
@@ -52,7 +55,10 @@ class Ingester:
         if not 1 <= len(request.tweets) <= MAX_BATCH:
             problem = f"holds {len(request.tweets)} tweets; 1 to {MAX_BATCH} are allowed"
             raise InvalidFieldError(field="tweets", problem=problem)
-        drafts = [draft_of_import(t, f"tweets[{n}]") for n, t in enumerate(request.tweets)]
+        drafts = [
+            draft_of_import(tweet, f"tweets[{number}]", self._status_length)
+            for number, tweet in enumerate(request.tweets)
+        ]
         targets = await self._find_targets(drafts)
         user_ids = await self._resolve(drafts)
         mentions = [_mentioned(draft, user_ids) for draft in drafts]
@@ -107,7 +113,7 @@ class Ingester:
     async def _resolve(self, drafts: Sequence[Draft]) -> dict[str, int]:
         names = {mention.name.lower() for draft in drafts for mention in draft.found.mentions}
         asked = sorted(names)[:MAX_NAMES]
-        return dict.fromkeys(names - set(asked), 0) | await self._mentions.resolve(asked)
+        return dict.fromkeys(names - set(asked), 0) | await self._mentions.resolve(asked, NO_AUTHOR)
 
 
 def _mentioned(draft: Draft, user_ids: dict[str, int]) -> tuple[int, ...]:

@@ -92,7 +92,7 @@ async def _parts(
     engaging, engaged = engagement.EngagementStore(pool), engaged_store.EngagedStore(pool)
     gone = deletions.DeletionStore(pool)
     form = messages.TweetMessages(settings.public_url)
-    names = mentions.MentionResolver(graph.lookup, registry)
+    names = mentions.MentionResolver(graph, registry)
     visible = rules.TweetVisibility(Visibility(graph.check_visibility))
     found = targets.Targets(read)
     reader = reading.TweetReader(read, cached, form)
@@ -102,11 +102,22 @@ async def _parts(
     deleter = deleting.Deleter(write, gone, shared, cached, form, ids, registry)
     shown = pages.TweetPages(reader, visible, engaged, graph)
     callers_of = callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key)
-    ingester = ingesting.Ingester(write, read, cached, names, form, ids)
+    ingester = ingesting.Ingester(write, read, cached, names, form, ids, settings.status_length)
     authors = listing.AuthorLists(paged, copy, registry, wall_clock_ms)
     async with deleting.cleaning(deleter):
         yield (
-            PostMethods(callers_of, poster, ingester, reader, visible, paged, deleter, form),
+            PostMethods(
+                callers_of,
+                poster,
+                ingester,
+                reader,
+                visible,
+                write,
+                paged,
+                deleter,
+                form,
+                settings.status_length,
+            ),
             ListMethods(authors, paged, read, reader, form),
             EngagementMethods(liked, shared, engaged, found, shown, visible),
             ThreadMethods(threads.ThreadStore(pool), shown, found),

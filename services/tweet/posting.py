@@ -67,7 +67,7 @@ class Poster:
                 raise
             return earlier.tweet_id, self._messages.serialize(earlier)
         names = [mention.name for mention in draft.found.mentions]
-        user_ids = await self._mentions.resolve(names) if names else {}
+        user_ids = await self._mentions.resolve(names, author_id) if names else {}
         entities = entities_bytes(draft.found, user_ids)
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
         tweet = self._messages.serialize(row)

@@ -12,6 +12,7 @@ from psycopg.errors import UndefinedTable
 
 from aviary.events.v1 import payload_pb2
 from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1.user_pb2 import MentionPolicy
 from services.chassis.errors import ServiceError
 from services.graph.servicer.graph import DESCRIPTOR, GraphServicer
 
@@ -175,6 +176,20 @@ async def test_an_account_may_be_protected_from_the_start_or_later(world: World)
     assert (await update(world, ada.user_id, display_name="Ada")).user.protected
     opened = await update(world, ada.user_id, update_mask=FieldMask(paths=["protected"]))
     assert not opened.user.protected
+
+
+async def test_who_may_tag_can_be_chosen(world: World) -> None:
+    """S003-12."""
+    user = await world.sign_up("tagged")
+    assert user.mention_policy == MentionPolicy.MENTION_POLICY_EVERYONE
+    changed = await update(world, user.user_id, mention_policy="MENTION_POLICY_FOLLOWING")
+    assert changed.user.mention_policy == MentionPolicy.MENTION_POLICY_FOLLOWING
+    assert (await world.get(user.user_id)) == changed.user
+    mask = FieldMask(paths=["mention_policy"])
+    cleared = await update(world, user.user_id, update_mask=mask)
+    assert cleared.user.mention_policy == MentionPolicy.MENTION_POLICY_EVERYONE
+    with refused("INVALID_ARGUMENT", field="mention_policy"):
+        await update(world, user.user_id, mention_policy=77)
 
 
 async def test_hashing_is_bounded_and_off_the_loop(world: World) -> None:

@@ -257,3 +257,30 @@ async def test_the_stream_tells_and_resumes(world: World) -> None:
         await say(world, bob, where, "four")
         async with asyncio.timeout(10):
             assert (await told(2, cursor))[0] == ["three", "four"]
+
+
+async def test_a_tweet_is_shared_with_friends(world: World) -> None:
+    """S004-04: a message with the tweet for each; a protected one only to who may see it."""
+    ann, bob, cid = await friends(world, 3)
+    tweet = await world.post(ann, "for you")
+    path = f"/api/v1/tweets/{tweet['tweet_id']}:share"
+    body = {"user_ids": [str(ann), str(cid)], "text": "look", "request_id": "share-1"}
+    sent = (await world.act(bob, "POST", path, body))["messages"]
+    assert len(sent) == 2
+    assert (await world.act(bob, "POST", path, body))["messages"] == sent
+    for user, message in zip((ann, cid), sent, strict=True):
+        shown = await world.act(user, "GET", f"{PATH}/{message['conversation_id']}/messages")
+        assert [one["text"] for one in shown["messages"]] == ["look"]
+        assert [one["tweet_id"] for one in shown["tweets"]] == [tweet["tweet_id"]]
+    await eventually(lambda: kinds(world, cid), ["MESSAGE", "FOLLOW"])
+    (stranger,) = await world.new_users(1)
+    await world.act(ann, "PATCH", f"/api/v1/users/{ann}", {"protected": True})
+
+    async def reason() -> str:
+        body = {"user_ids": [str(cid), str(stranger)]}
+        reply = await world.api.post(path, json=body, headers=world.auth(bob))
+        return "" if reply.status_code == 200 else str(reply.json()["details"][0]["reason"])
+
+    await eventually(reason, "TWEET_NOT_SHAREABLE")
+    assert await refused(world, bob, "POST", path, {"user_ids": []}) == "INVALID_ARGUMENT"
+    assert await refused(world, bob, "POST", path, {"user_ids": ["987"]}) == "USER_NOT_FOUND"

@@ -6,7 +6,10 @@ from services.chassis.errors import InvalidFieldError
 from .. import domain
 from ..domain import ProfileChange
 
-CHANGEABLE = ("user_name", "display_name", "description", "email", "protected", "password")
+CHANGEABLE = (
+    *("user_name", "display_name", "description", "email", "protected", "password"),
+    "mention_policy",
+)
 
 
 def changed_fields(request: pb.UpdateUserRequest) -> set[str]:
@@ -41,4 +44,7 @@ def profile_change_of(request: pb.UpdateUserRequest, user_name: str) -> ProfileC
         change = change._replace(description=text)
     if "email" in fields:
         change = change._replace(email=domain.check_email(request.email))
+    if "mention_policy" in fields:
+        policy = domain.check_mention_policy(request.mention_policy or domain.EVERYONE)
+        change = change._replace(mention_policy=policy)
     return change

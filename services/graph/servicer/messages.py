@@ -50,6 +50,7 @@ class Messages:
             create_time=timestamp_of(user.user_id),
             created_at=time.strftime("%a %b %d %H:%M:%S +0000 %Y", made),
             url=f"{self._users_url}{user.user_id}",
+            mention_policy=user_pb2.MentionPolicy.Name(user.mention_policy),
         )
 
     def user_bytes(self, user: User) -> bytes:

@@ -182,6 +182,7 @@ async def _update(connection: Connection, user_id: int, change: ProfileChange) -
             description = coalesce(%(description)s, description),
             email = coalesce(%(email)s, email),
             protected = coalesce(%(protected)s, protected),
+            mention_policy = coalesce(%(mention_policy)s, mention_policy),
             password_hash = coalesce(%(password_hash)s, password_hash)
         WHERE user_id = %(user_id)s
         RETURNING {COLUMNS}

@@ -96,6 +96,14 @@ class MessageMethods:
         )
         return pb.SendMessageResponse(message=message_of(sent))
 
+    async def share_tweet(self, request: pb.ShareTweetRequest, call: Call) -> pb.ShareTweetResponse:
+        """Share a tweet."""
+        caller, key = call.require_caller(), call.idempotency_key(request.request_id)
+        sent = await self._messaging.share(
+            caller, request.tweet_id, request.user_ids, request.text, key
+        )
+        return pb.ShareTweetResponse(messages=map(message_of, sent))
+
     async def list_messages(
         self, request: pb.ListMessagesRequest, call: Call
     ) -> pb.ListMessagesResponse:

@@ -16,6 +16,7 @@ from ..messages import LATEST, TweetMessages, frames
 from ..posting import Poster
 from ..reading import TweetReader
 from ..store.lists import ListStore
+from ..store.posts import PostStore
 from ..store.reads import ANY_ID
 from ..visibility import TweetVisibility
 from .limits import check_count
@@ -24,7 +25,7 @@ MAX_IDS = 100
 
 
 class PostMethods:
-    """CreateTweet, IngestTweets, GetTweet, BatchGetTweets, DeleteTweet."""
+    """CreateTweet, IngestTweets, GetTweet, BatchGetTweets, DeleteTweet, EraseLocations."""
 
     def __init__(
         self,
@@ -33,10 +34,14 @@ class PostMethods:
         ingester: Ingester,
         reader: TweetReader,
         visibility: TweetVisibility,
+        posts: PostStore,
         lists: ListStore,
         deleter: Deleter,
         messages: TweetMessages,
+        status_length: int,
     ) -> None:
+        self._posts = posts
+        self._status_length = status_length
         self._callers = callers
         self._poster = poster
         self._ingester = ingester
@@ -52,7 +57,8 @@ class PostMethods:
         author_id = call.own_user_id(request.user_id)
         request_id = call.idempotency_key(request.request_id)
         latest = latest_count(request)
-        tweet_id, tweet = await self._poster.post(author_id, draft_of(request), request_id)
+        draft = draft_of(request, self._status_length)
+        tweet_id, tweet = await self._poster.post(author_id, draft, request_id)
         call.initial.append((b"location", self._messages.url(tweet_id).encode()))
         return tweet + await self._latest(author_id, latest) if latest else tweet
 
@@ -85,6 +91,13 @@ class PostMethods:
         """Delete the caller's tweet."""
         await self._deleter.delete(call.require_caller(), request.tweet_id)
         return pb.DeleteTweetResponse()
+
+    async def erase_locations(
+        self, request: pb.EraseLocationsRequest, call: Call
+    ) -> pb.EraseLocationsResponse:
+        """Forget where the caller was."""
+        erased = await self._posts.erase_locations(call.own_user_id(request.user_id))
+        return pb.EraseLocationsResponse(erased_count=erased)
 
     async def _latest(self, author_id: int, count: int) -> bytes:
         found = await self._lists.of_author(author_id, Span(ANY_ID, 0, count), Kinds())

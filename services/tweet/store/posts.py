@@ -20,6 +20,12 @@ _INSERT = (
     + ", ".join(f"%b::{kind}[]" for kind in TYPES)
     + ")"
 )
+_ERASE = """
+UPDATE tweets SET author_longitude = NULL, author_latitude = NULL
+WHERE author_id = %(author)s AND tweet_id IN (
+  SELECT tweet_id FROM tweets WHERE author_id = %(author)s AND author_longitude IS NOT NULL
+  LIMIT %(rows)s)
+"""
 _INSERT_REPLIES = (
     "INSERT INTO replies (conversation_id, tweet_id, parent_tweet_id)"
     " SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[])"
@@ -111,6 +117,16 @@ class PostStore:
             cursor = await connection.execute(_OWN, (author_id, tweet_id), binary=True)
             row = await cursor.fetchone()
             return None if row is None else row_of(row)
+
+    async def erase_locations(self, author_id: int) -> int:
+        """Forget where an author was, in all tweets, some at a time; how many had a place."""
+        erased = 0
+        async with self._pool.connection() as connection:
+            while True:
+                cursor = await connection.execute(_ERASE, {"author": author_id, "rows": 1_000})
+                erased += cursor.rowcount
+                if cursor.rowcount < 1_000:
+                    return erased
 
     async def _commit(self, posts: Sequence[NewPost]) -> list[TweetRow | Exception]:
         keyed = [post for post in posts if post.request_id]
