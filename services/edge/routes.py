@@ -18,6 +18,9 @@ NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute"
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
+UPLOADS, CONTENT = "/api/v1/media", "/media/"
+"""Where the bytes of media come in, and from where they are served."""
 
 
 def routes(
@@ -27,12 +30,30 @@ def routes(
     return [
         document("/", page, "text/html; charset=utf-8", csp=CSP),
         document("/api/v1/openapi.json", openapi, "application/json"),
+        *media(),
         *(served(method) for method in methods if not method.internal),
         *(denied(path) for path in sorted(internal)),
         {
             "match": {"prefix": "/"},
             "metadata": route_metadata("read"),
             "direct_response": {"status": 404},
+        },
+    ]
+
+
+def media() -> list[dict[str, Any]]:
+    """Routes that a request for media has until it is transcoded: filters are chosen by them.
+
+    What is no call of the contract stays on them, and is not there.
+    """
+    nothing = {"metadata": route_metadata("read"), "direct_response": {"status": 404}}
+    return [
+        # Its `transcoder` is put in by `render`: the same, but for the size of a body's pieces.
+        {"match": {"path": UPLOADS}, **nothing, "typed_per_filter_config": {}},
+        {
+            "match": {"prefix": CONTENT},
+            **nothing,
+            "typed_per_filter_config": {"content_status": ENABLED},
         },
     ]
 

@@ -13,13 +13,13 @@ from .domain import (
     MAX_LATEST,
     Place,
     check_length,
-    check_media,
     clean_status,
     place_of,
     place_of_text,
     unreadable_place,
 )
 from .entities import Found, parse
+from .media.domain import media_ids_of
 
 
 class Draft(NamedTuple):
@@ -32,16 +32,16 @@ class Draft(NamedTuple):
     place: Place | None = None
     author_place: Place | None = None
     sensitive: bool = False
+    media_ids: tuple[int, ...] = ()
 
 
 def draft_of(request: pb.CreateTweetRequest) -> Draft:
     """The draft in a request to post."""
-    if request.HasField("media_ids"):
-        check_media(_media_ids(request.media_ids))
+    media_ids = media_ids_of(_media_ids(request.media_ids))
     text = request.status or request.tweet_data
     if request.tweet_data and request.tweet_data != text:
         raise _contradiction("tweet_data", "status")
-    status, found = _read(text, "status")
+    status, found = _read(text, "status", optional=bool(media_ids))
     return Draft(
         status,
         found,
@@ -52,6 +52,7 @@ def draft_of(request: pb.CreateTweetRequest) -> Draft:
         if request.HasField("user_location")
         else None,
         request.sensitive,
+        media_ids,
     )
 
 
@@ -83,8 +84,8 @@ def latest_count(request: pb.CreateTweetRequest) -> int:
     return min(count, MAX_LATEST)
 
 
-def _read(text: str, field: str) -> tuple[str, Found]:
-    status = clean_status(text, field)
+def _read(text: str, field: str, *, optional: bool = False) -> tuple[str, Found]:
+    status = clean_status(text, field, optional=optional)
     found = parse(status)
     check_length(status, [(link.start, link.end) for link in found.links], field)
     return status, found

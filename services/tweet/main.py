@@ -15,6 +15,7 @@ from services.chassis.visibility import Visibility
 
 from . import callers, ingesting, listing, mentions, messages, posting, reading
 from . import visibility as rules
+from .media import parts
 from .servicer.tweet import DESCRIPTOR, TweetServicer
 from .store import cache, keys, lists, posts, reads, replica
 
@@ -38,9 +39,12 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         copy = await enter(_replica(runtime, pool))
         write, read, paged = posts.PostStore(pool), reads.ReadStore(pool), lists.ListStore(pool)
         form = messages.TweetMessages(settings.public_url)
+        shown = await enter(parts.open_media(settings, pool, ids, registry))
         names = mentions.MentionResolver(graph.lookup, registry)
         visible = rules.TweetVisibility(Visibility(graph.check_visibility))
-        poster = posting.Poster(write, read, cached, names, visible, form, ids, registry)
+        poster = posting.Poster(
+            write, read, cached, names, visible, shown.finder, form, ids, registry
+        )
         stack.push_async_callback(poster.close)
         tweets = TweetServicer(
             callers=callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key),
@@ -51,6 +55,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             authors=listing.AuthorLists(paged, copy, registry, wall_clock_ms),
             lists=paged,
             posts=write, reads=read, cache=cached, messages=form, snowflakes=ids,
+            media=shown,
         )  # fmt: skip
         yield Service(
             {DESCRIPTOR: tweets, events.DESCRIPTOR: log},

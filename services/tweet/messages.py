@@ -47,6 +47,8 @@ class TweetMessages:
         )
         if row.entities:
             tweet.entities.MergeFromString(row.entities)
+        if row.media:
+            tweet.MergeFromString(row.media)
         if row.longitude is not None and row.latitude is not None:
             tweet.location.longitude, tweet.location.latitude = row.longitude, row.latitude
         return tweet.SerializeToString()

@@ -15,6 +15,7 @@ from ..domain import Kinds, Span
 from ..drafts import draft_of, latest_count
 from ..errors import TweetNotFoundError
 from ..ingesting import Ingester
+from ..media.sweeping import Sweeper
 from ..messages import LATEST, TweetMessages, frames
 from ..posting import Poster
 from ..reading import TweetReader
@@ -44,6 +45,7 @@ class PostMethods:
         cache: TweetCache,
         messages: TweetMessages,
         snowflakes: Snowflakes,
+        sweeper: Sweeper,
     ) -> None:
         self._callers = callers
         self._poster = poster
@@ -55,6 +57,7 @@ class PostMethods:
         self._cache = cache
         self._post_messages = messages
         self._snowflakes = snowflakes
+        self._sweeper = sweeper
 
     async def create_tweet(self, request: pb.CreateTweetRequest, call: Call) -> bytes:
         """Post a tweet."""
@@ -113,6 +116,8 @@ class PostMethods:
             raise TweetNotFoundError(tweet_id=tweet_id)
         if not barred:
             await self._cache.bar(tweet_id)
+        if row.media:
+            self._sweeper.wake()
         return pb.DeleteTweetResponse()
 
     async def _latest(self, author_id: int, count: int) -> bytes:

@@ -6,6 +6,7 @@ from services.chassis.snowflake import Snowflakes
 from ..callers import BodyCallers
 from ..ingesting import Ingester
 from ..listing import AuthorLists
+from ..media.parts import Media
 from ..messages import TweetMessages
 from ..posting import Poster
 from ..reading import TweetReader
@@ -15,12 +16,13 @@ from ..store.posts import PostStore
 from ..store.reads import ReadStore
 from ..visibility import TweetVisibility
 from .lists import ListMethods
+from .media import MediaMethods
 from .posts import PostMethods
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["TweetService"]
 
 
-class TweetServicer(PostMethods, ListMethods):
+class TweetServicer(PostMethods, ListMethods, MediaMethods):
     """The methods served so far; what the contract has beyond them answers UNIMPLEMENTED."""
 
     def __init__(
@@ -38,6 +40,7 @@ class TweetServicer(PostMethods, ListMethods):
         cache: TweetCache,
         messages: TweetMessages,
         snowflakes: Snowflakes,
+        media: Media,
     ) -> None:
         PostMethods.__init__(
             self,
@@ -51,5 +54,7 @@ class TweetServicer(PostMethods, ListMethods):
             cache=cache,
             messages=messages,
             snowflakes=snowflakes,
+            sweeper=media.sweeper,
         )
         ListMethods.__init__(self, authors, lists, reads, messages)
+        MediaMethods.__init__(self, media.uploader, media.store, media.objects, visibility.authors)

@@ -10,13 +10,15 @@ from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
 from ..domain import TweetRow
+from ..errors import MediaNotFoundError
+from ..media import store as media
 from .keys import claim_batch
 
 COLUMNS = ", ".join(TweetRow._fields)
 _OWN = f"SELECT {COLUMNS} FROM tweets WHERE author_id = %b AND tweet_id = %b"  # noqa: S608
 _TYPES = [
     *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
-    *("float8", "float8", "float8", "float8", "smallint"),
+    *("float8", "float8", "float8", "float8", "smallint", "bytea"),
 ]
 _INSERT = (
     f"INSERT INTO tweets ({COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - our own column names
@@ -39,7 +41,7 @@ Key: TypeAlias = tuple[int, str]
 class NewPost(NamedTuple):
     """A tweet to store: its row, its message, its event's payload, and where given its key.
 
-    `mentioned` are the users whom it mentions, each once.
+    `mentioned` are the users whom it mentions, each once; `media_ids` the media that it shows.
     """
 
     row: TweetRow
@@ -48,6 +50,7 @@ class NewPost(NamedTuple):
     request_id: str = ""
     body_hash: bytes = b""
     mentioned: tuple[int, ...] = ()
+    media_ids: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -77,7 +80,7 @@ class PostStore:
             return await self._commit(posts)
         except REFUSED as error:
             if len(posts) == 1:
-                return [error]
+                return [_refusal(posts[0], error)]
         return [result for post in posts for result in await self.commit([post])]
 
     async def earlier(self, author_id: int, request_id: str, body_hash: bytes) -> TweetRow | None:
@@ -121,6 +124,7 @@ class PostStore:
             )
             if cursor.rowcount:
                 await append(connection, [event])
+                await media.release(connection, tweet_id)
             return bool(cursor.rowcount)
 
     async def _commit(self, posts: Sequence[NewPost]) -> list[TweetRow | Exception]:
@@ -151,6 +155,9 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
     if mentions:
         users, tweets = zip(*mentions, strict=True)
         await connection.execute(_INSERT_MENTIONS, (list(users), list(tweets)))
+    uses = [(medium, post.row.tweet_id) for post in posts for medium in post.media_ids]
+    if uses:
+        await media.use(connection, uses)
     await append(
         connection,
         [
@@ -158,6 +165,13 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
             for post in posts
         ],
     )
+
+
+def _refusal(post: NewPost, error: Exception) -> Exception:
+    """What a post alone was refused for; a medium may have been deleted since it was found."""
+    if isinstance(error, psycopg.errors.ForeignKeyViolation):
+        return MediaNotFoundError(field="media_ids", media_id=post.media_ids[0])
+    return error
 
 
 async def _claim(connection: Connection, posts: Iterable[NewPost]) -> set[int]:
