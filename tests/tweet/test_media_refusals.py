@@ -54,17 +54,9 @@ def cut(data: bytes) -> bytes:
     ids=[
         *("zero bytes", "one byte", "svg", "html first", "zip first", "tiff", "quicktime"),
         *("strip of 1 x 50,000", "bomb of 50,000 x 50,000", "32 million pixels", "long gif"),
-        *(
-            "wide mp4",
-            "wide webm",
-            "cut jpeg",
-            "cut png",
-            "cut webp",
-            "cut gif",
-            "cut mp4",
-            "cut webm",
-        ),
-        *("cut live webm", "gif script", "jpeg svg", "mp4 zip", "webm zip", "mp4 of no size"),
+        *("wide mp4", "wide webm", "cut jpeg", "cut png", "cut webp", "cut gif", "cut mp4"),
+        *("cut webm", "cut live webm", "gif script", "jpeg svg", "mp4 zip", "webm zip"),
+        "mp4 of no size",
     ],
 )
 async def test_bad_media(media: MediaRig, data: bytes, reason: str) -> None:

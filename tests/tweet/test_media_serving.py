@@ -50,7 +50,6 @@ async def test_content_may_be_kept_for_ever(media: MediaRig) -> None:
     assert headers[b"etag"] == b'"%s"' % key_of(made.url).partition(".")[0].encode()
     assert headers[b"x-aviary-status"] == b"200"
     assert headers[b"x-aviary-content-length"] == b"%d" % len(served)
-    assert headers[b"x-content-type-options"] == b"nosniff"
     assert headers[b"content-security-policy"] == b"default-src 'none'; sandbox"
 
 

@@ -12,7 +12,6 @@ _RANGE = re.compile(rb"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII)
 _HEADERS = [
     (b"cache-control", IMMUTABLE),
     (b"accept-ranges", b"bytes"),
-    (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"content-disposition", b"inline"),
     (b"cross-origin-resource-policy", b"cross-origin"),
