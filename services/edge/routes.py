@@ -10,9 +10,11 @@ from .contract import Method
 from .quotas import route_metadata
 from .replies import INTERNAL_METHOD, details_header
 
-SECONDS = {"read": 5, "stream": 0, "upload": 120}
+SECONDS = {"read": 5, "stream": 0}
 """Most seconds that a call may take, by quota; 0 is no limit."""
 DEFAULT_SECONDS = 10
+MOVING_SECONDS, RESTING_SECONDS = 600, 30
+"""Most seconds that bytes of media may take on their way, and that they may rest on it."""
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the service has not seen the call, so that any call may be repeated."""
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -87,7 +89,8 @@ def denied(path: str) -> dict[str, Any]:
 
 def served(method: Method) -> dict[str, Any]:
     """The way to a method's service, with its time limit, its quota and what may be retried."""
-    seconds = SECONDS.get(method.rule.quota, DEFAULT_SECONDS)
+    bulk = method.streams and method.rule.quota in {"read", "upload"}
+    seconds = MOVING_SECONDS if bulk else SECONDS.get(method.rule.quota, DEFAULT_SECONDS)
     limit = f"{seconds}s"
     route: dict[str, Any] = {
         "match": {"path": method.path},
@@ -103,7 +106,10 @@ def served(method: Method) -> dict[str, Any]:
     }
     if method.streams:
         # What is open for long must not use up the room of what is short.
-        route["route"] |= {"priority": "HIGH", "idle_timeout": "300s"}
+        route["route"] |= {
+            "priority": "HIGH",
+            "idle_timeout": f"{RESTING_SECONDS if bulk else 300}s",
+        }
         route["typed_per_filter_config"] = {"body_limit": {"@type": BUFFER, "disabled": True}}
     return route
 

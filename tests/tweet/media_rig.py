@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 
 from google.api.httpbody_pb2 import HttpBody
@@ -71,18 +71,19 @@ class MediaRig:
     ) -> tuple[bytes, str, dict[bytes, bytes]]:
         """The bytes at a URL, their type, and the headers."""
         call = Call(PATH + "GetMediaContent", dict(headers), None)
-        serve = self.tweets.server.table[PATH + "GetMediaContent"].stream
-        assert serve is not None
-        request = pb.GetMediaContentRequest(key=url.rpartition("/")[2]).SerializeToString()
         try:
-            parts = [
-                pb.GetMediaContentResponse.FromString(raw).content
-                async for raw in serve(request, call)
-            ]
+            raws = [raw async for raw in self.stream(url, call)]
         except Failure as failure:
             raise Refused(failure) from None
-        kind = parts[0].content_type
-        return b"".join(part.data for part in parts), kind, dict(call.initial)
+        parts = [pb.GetMediaContentResponse.FromString(raw).content for raw in raws]
+        return b"".join(part.data for part in parts), parts[0].content_type, dict(call.initial)
+
+    def stream(self, url: str, call: Call) -> AsyncGenerator[bytes, None]:
+        """The answer to a request for content, message by message."""
+        serve = self.tweets.server.table[PATH + "GetMediaContent"].stream
+        assert serve is not None
+        request = pb.GetMediaContentRequest(key=url.rpartition("/")[2])
+        return serve(request.SerializeToString(), call)
 
     async def served(self, media: media_pb2.Media) -> bytes:
         """A medium's bytes as they are served."""

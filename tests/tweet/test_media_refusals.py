@@ -12,7 +12,7 @@ from PIL import Image
 from services.chassis.config import Settings
 
 from . import samples
-from .harness import Refused, running, settings
+from .harness import ALICE, BOB, Refused, running, settings
 from .media_rig import MediaRig, pieces
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
@@ -148,21 +148,27 @@ async def test_a_slow_upload_is_given_up(dsn: str, redis_url: str, tmp_path: Pat
         await rig.assert_nothing_left()
 
 
-async def test_uploads_are_bounded(dsn: str, redis_url: str, tmp_path: Path) -> None:
-    config = replace(settings(tmp_path / "home", dsn, redis_url), max_uploads=1)
+@pytest.mark.parametrize(("most", "taken", "who"), [(1, 1, BOB), (32, 4, ALICE)])
+async def test_uploads_are_bounded(
+    dsn: str, redis_url: str, tmp_path: Path, most: int, taken: int, who: int
+) -> None:
+    """In all, and of one user."""
+    config = replace(settings(tmp_path / "home", dsn, redis_url), max_uploads=most)
     async with running(config) as tweets:
         rig = MediaRig(tweets, config)
-        begun, end = asyncio.Event(), asyncio.Event()
+        begun, end = asyncio.Semaphore(0), asyncio.Event()
 
         async def waiting() -> AsyncIterator[bytes]:
-            begun.set()
-            yield samples.picture()
+            begun.release()
+            yield samples.picture(size=(20, 10))
             await end.wait()
 
-        first = asyncio.create_task(rig.upload(waiting()))
-        await begun.wait()
+        uploads = [asyncio.create_task(rig.upload(waiting())) for _ in range(taken)]
+        for _ in uploads:
+            await begun.acquire()
         with pytest.raises(Refused) as caught:
-            await rig.upload(samples.picture())
+            await rig.upload(samples.picture(), user=who)
         assert caught.value.reason == "OVERLOADED"
         end.set()
-        assert (await first).media_id
+        await asyncio.gather(*uploads)
+        assert (await rig.upload(samples.picture(), user=who)).media_id, "there is room again"

@@ -1,11 +1,14 @@
 """Content over HTTP: headers, ranges, conditions (S001-40)."""
 
+from pathlib import Path
+
 import pytest
 
+from services.chassis.call import Call
 from services.tweet.media.serving import Answer, answer_to
 
 from . import samples
-from .harness import Refused
+from .harness import Refused, running, settings
 from .media_rig import REST, MediaRig, key_of
 
 KEY = "ab" * 32 + ".png"
@@ -79,3 +82,21 @@ async def test_what_is_no_key_is_not_there(media: MediaRig, key: str) -> None:
         await media.content(key.replace("/", "%2F"))
     assert caught.value.reason == "MEDIA_NOT_FOUND"
     assert caught.value.code.name == "NOT_FOUND"
+
+
+async def test_downloads_are_bounded(
+    dsn: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit OVERLOADED; who leaves in the middle makes room."""
+    monkeypatch.setattr("services.tweet.servicer.media.MAX_DOWNLOADS", 1)
+    config = settings(tmp_path / "home", dsn, redis_url)
+    async with running(config) as tweets:
+        media = MediaRig(tweets, config)
+        made = await media.upload(samples.mp4(filler=1 << 20))
+        first = media.stream(made.url, Call("", {}, None))
+        assert await anext(first)
+        with pytest.raises(Refused) as caught:
+            await media.served(made)
+        assert caught.value.reason == "OVERLOADED"
+        await first.aclose()
+        assert len(await media.served(made)) == made.size_bytes

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,8 @@ from ..errors import MediaTooLargeError, MediaTypeUnsupportedError
 from .formats import ACCEPTED, HEAD_BYTES, MediaType, type_of
 
 WRITE_BYTES = 1 << 20
+MAX_OF_USER = 4
+"""Uploads of one user at a time: nobody slow may take all places."""
 STALE_SECONDS = 3600.0
 """An upload's folder so old was left by a process that died."""
 
@@ -26,20 +29,23 @@ class Spool:
         self._folder = folder
         self._idle_seconds = idle_seconds
         self._max_uploads = max_uploads
-        self._uploads = 0
+        self._uploads: Counter[int] = Counter()
 
     @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[Path]:
-        """A folder for one upload, removed with everything in it."""
-        if self._uploads >= self._max_uploads:
+    async def place(self, user_id: int) -> AsyncIterator[Path]:
+        """A folder for one upload of a user, removed with everything in it."""
+        full = self._uploads.total() >= self._max_uploads
+        if full or self._uploads[user_id] >= MAX_OF_USER:
             raise OverloadedError(resource="the upload of media")
-        self._uploads += 1
+        self._uploads[user_id] += 1
         folder = self._folder / secrets.token_hex(8)
         try:
             folder.mkdir(parents=True, mode=0o700)
             yield folder
         finally:
-            self._uploads -= 1
+            self._uploads[user_id] -= 1
+            if not self._uploads[user_id]:
+                del self._uploads[user_id]
             shutil.rmtree(folder, ignore_errors=True)
 
     async def receive(self, pieces: AsyncIterator[bytes], folder: Path) -> MediaType:

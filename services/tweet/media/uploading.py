@@ -48,7 +48,7 @@ class Uploader:
 
     async def upload(self, user_id: int, alt_text: str, pieces: AsyncIterator[bytes]) -> MediaRow:
         """Take a user's upload in."""
-        async with self._spool.place() as folder:
+        async with self._spool.place(user_id) as folder:
             kind = await self._spool.receive(pieces, folder)
             found = await self._inspector.inspect(kind, folder)
             row = _row(self._snowflakes.next(), user_id, kind, alt_text, found)

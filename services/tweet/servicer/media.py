@@ -11,6 +11,7 @@ from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from ..errors import NoSuchMediaError
 from ..media.domain import MediaRow, check_alt_text
+from ..media.gate import DownloadGate
 from ..media.messages import message_of
 from ..media.objects import MediaObjects
 from ..media.serving import Answer, answer_to, content_type_of, headers_of
@@ -19,6 +20,8 @@ from ..media.uploading import Uploader
 
 TRANSCODED = b"x-envoy-original-path"
 """What a call over REST has: its answer may have another status than 200."""
+MAX_DOWNLOADS = 256
+"""Content that is sent at a time. Who reads slowly keeps about 4 MB each in memory."""
 
 
 class MediaMethods:
@@ -31,6 +34,7 @@ class MediaMethods:
         self._media_store = store
         self._objects = objects
         self._media_visibility = visibility
+        self._downloads = DownloadGate(MAX_DOWNLOADS)
 
     async def create_media(
         self, requests: AsyncIterator[pb.CreateMediaRequest], call: Call
@@ -70,9 +74,10 @@ class MediaMethods:
         if answer.start == answer.end:
             yield _piece(content_type, b"")
             return
-        async for piece in self._objects.get(request.key, answer.start, answer.end):
-            yield _piece(content_type, piece)
-            content_type = ""
+        with self._downloads:
+            async for piece in self._objects.get(request.key, answer.start, answer.end):
+                yield _piece(content_type, piece)
+                content_type = ""
 
     async def _may_see(self, row: MediaRow, call: Call) -> bool:
         """Whether it is the caller's, or in a tweet whose author the caller may see."""
