@@ -102,7 +102,7 @@ def _download(url: str) -> Callable[[int], Awaitable[None]]:
 
 def _photos(bench: Bench, url: str, auth: tuple[str, ...]) -> Callable[[float], Awaitable[float]]:
     file = bench.folder / "photo.jpg"
-    file.write_bytes(samples.noise("JPEG", PHOTO))
+    file.write_bytes(samples.scene(PHOTO))
 
     async def once(_client: int) -> None:
         await _curl("-X", "POST", "-T", str(file), *auth, url)

@@ -200,12 +200,21 @@ async def test_a_deleted_tweet_takes_its_media_along(world: World, me: int) -> N
 
 
 async def test_only_media(world: World, me: int) -> None:
-    """`has_media` reaches the timelines: the flag of a home entry, `only_media` of a user's."""
+    """That a tweet has media reaches `only_media` of timelines and `has:media` of the search."""
     photo = await upload(world, me, samples.picture(size=(100, 100)))
     await world.post(me, "words")
-    tweet = await world.post(me, "picture", media_ids=[photo["media_id"]])
+    word = f"picture{me}"
+    tweet = await world.post(me, f"{word} of mine", media_ids=[photo["media_id"]])
+    await world.post(me, f"{word} of nothing")
     found = await world.walk("/api/v1/user_timeline", me, 10, only_media="true")
     assert found == [int(tweet["tweet_id"])]
+
+    async def searched() -> list[str]:
+        query = {"query": f"{word} has:media", "sort": "latest"}
+        reply = await world.api.get("/api/v1/search", params=query)
+        return [each["tweet_id"] for each in reply.json()["tweets"]]
+
+    await eventually(searched, [tweet["tweet_id"]])
 
 
 async def test_commands(world: World, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
 GPS = {1: "N", 2: (48.0, 51.0, 24.0), 3: "E", 4: (2.0, 21.0, 8.0)}
 CAMERA = "SecretCam 3000"
@@ -21,6 +21,13 @@ def picture(form: str = "JPEG", size: tuple[int, int] = (640, 480), **options: A
 def noise(form: str, size: tuple[int, int]) -> bytes:
     """A picture that does not compress."""
     return saved(Image.effect_noise(size, 90).convert("RGB"), form, quality=100)
+
+
+def scene(size: tuple[int, int]) -> bytes:
+    """A JPEG of about as much detail as a photo of something has."""
+    blurred = ImageFilter.GaussianBlur(3)
+    bands = [Image.effect_noise(size, 90).filter(blurred) for _ in range(3)]
+    return saved(Image.merge("RGB", bands), "JPEG", quality=90)
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:

@@ -47,7 +47,7 @@ class Inspector:
 
     async def _run(self, kind: MediaType, folder: Path) -> tuple[int, bytes]:
         arguments = [_python(), "-m", MODULE, kind.extension, str(folder)]
-        child = await asyncio.to_thread(_start, arguments)
+        child = await _started(arguments)
         ended = asyncio.ensure_future(asyncio.to_thread(child.communicate))
         try:
             async with asyncio.timeout(self._wall_seconds):
@@ -61,6 +61,23 @@ class Inspector:
         if child.returncode not in {0, BROKEN, TOO_MANY_PIXELS}:
             log.warning("inspection failed", code=child.returncode, why=errors[-500:].decode())
         return child.returncode, output
+
+
+async def _started(arguments: list[str]) -> "subprocess.Popen[bytes]":
+    starting = asyncio.ensure_future(asyncio.to_thread(_start, arguments))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_abandon)
+        raise
+
+
+def _abandon(started: "asyncio.Future[subprocess.Popen[bytes]]") -> None:
+    """End a process that nobody waits for any more."""
+    if started.exception() is None:
+        child = started.result()
+        child.kill()
+        child.communicate()
 
 
 def _start(arguments: list[str]) -> "subprocess.Popen[bytes]":
