@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.chassis.call import Call
+from services.chassis.status import Failure
 from services.tweet.media.serving import Answer, answer_to
 
 from . import samples
@@ -100,3 +101,14 @@ async def test_downloads_are_bounded(
         assert caught.value.reason == "OVERLOADED"
         await first.aclose()
         assert len(await media.served(made)) == made.size_bytes
+
+
+async def test_what_is_deleted_on_the_way_ends_as_not_there(media: MediaRig) -> None:
+    made = await media.upload(samples.mp4(filler=1 << 20))
+    stream = media.stream(made.url, Call("", {}, None))
+    assert await anext(stream)
+    media.clear()
+    with pytest.raises(Failure) as caught:
+        while True:
+            await anext(stream)
+    assert caught.value.code.name == "NOT_FOUND"

@@ -13,7 +13,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from services.chassis.errors import UnavailableError
 
-CHUNK_BYTES = 256 << 10
+PIECE_BYTES = 256 << 10
 PART_BYTES = 5 << 20
 MISSING = (FileNotFoundError, NotFoundError)
 _CLIENT = {"timeout": timedelta(seconds=30), "connect_timeout": timedelta(seconds=3)}
@@ -42,10 +42,22 @@ class MediaObjects:
             )
 
     async def get(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes of an object from `start` to before `end`, in pieces."""
+        """The bytes of an object from `start` to before `end`, in pieces.
+
+        Raises one of MISSING where the object is not there, or not any more.
+        """
         with _typed_errors():
+            if isinstance(self._store, LocalStore):
+                # Its streams read 8 KiB at a time, each in a thread: nearly half of the service's
+                # CPU for a download (2.9 s instead of 5.1 s for 960 MiB).
+                for at in range(start, end, PIECE_BYTES):
+                    until = min(at + PIECE_BYTES, end)
+                    yield bytes(
+                        await obstore.get_range_async(self._store, key, start=at, end=until)
+                    )
+                return
             found = await obstore.get_async(self._store, key, options={"range": (start, end)})
-            async for piece in found.stream(min_chunk_size=CHUNK_BYTES):
+            async for piece in found.stream(min_chunk_size=PIECE_BYTES):
                 yield bytes(piece)
 
     async def delete(self, key: str) -> None:

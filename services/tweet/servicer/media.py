@@ -13,7 +13,7 @@ from ..errors import NoSuchMediaError
 from ..media.domain import MediaRow, check_alt_text
 from ..media.gate import DownloadGate
 from ..media.messages import message_of
-from ..media.objects import MediaObjects
+from ..media.objects import MISSING, MediaObjects
 from ..media.serving import Answer, answer_to, content_type_of, headers_of
 from ..media.store import MediaStore
 from ..media.uploading import Uploader
@@ -75,9 +75,12 @@ class MediaMethods:
             yield _piece(content_type, b"")
             return
         with self._downloads:
-            async for piece in self._objects.get(request.key, answer.start, answer.end):
-                yield _piece(content_type, piece)
-                content_type = ""
+            try:
+                async for piece in self._objects.get(request.key, answer.start, answer.end):
+                    yield _piece(content_type, piece)
+                    content_type = ""
+            except MISSING:  # deleted on the way
+                raise NoSuchMediaError(media_id=request.key) from None
 
     async def _may_see(self, row: MediaRow, call: Call) -> bool:
         """Whether it is the caller's, or in a tweet whose author the caller may see."""
