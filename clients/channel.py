@@ -73,6 +73,23 @@ class Peer:
 
         return call
 
+    def client_stream(self, path: str, reply: "type[Reply]") -> Callable[..., Awaitable[Reply]]:
+        """A client-streaming method, called with an async iterator of requests."""
+        method = self._channel.stream_unary(path, _serialize, _reader(reply))
+
+        async def call(
+            requests: AsyncIterator[Message],
+            *,
+            timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
+            metadata: tuple[tuple[str, str], ...] = (),
+        ) -> Reply:
+            handed_on = (*current.get().metadata, *metadata)
+            with _typed_errors(self.name):
+                answer: Reply = await method(requests, timeout=timeout, metadata=handed_on)
+                return answer
+
+        return call
+
     def bidi_stream(self, path: str, reply: "type[Reply]") -> Callable[..., AsyncIterator[Reply]]:
         """A bidirectional method, called with an async iterator of requests."""
         method = self._channel.stream_stream(path, _serialize, _reader(reply))

@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import NamedTuple
 
-from aviary.tweet.v1 import tweet_pb2
+from google.api.httpbody_pb2 import HttpBody
+
+from aviary.tweet.v1 import media_pb2, tweet_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 
 from .engagement import SERVICE, EngagementCalls
@@ -40,6 +42,9 @@ class TweetClient(EngagementCalls):
         self._mentions = self.unary(f"{SERVICE}/ListMentions", bytes)
         self._recent = self.unary(f"{SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
         self._scan = self.server_stream(f"{SERVICE}/ScanTweets", pb.ScanTweetsResponse)
+        self._create_media = self.client_stream(f"{SERVICE}/CreateMedia", pb.CreateMediaResponse)
+        self._get_media = self.unary(f"{SERVICE}/GetMedia", pb.GetMediaResponse)
+        self._content = self.server_stream(f"{SERVICE}/GetMediaContent", pb.GetMediaContentResponse)
         self._ingest = self.bidi_stream(f"{SERVICE}/IngestTweets", pb.IngestTweetsResponse)
 
     async def create(self, request: pb.CreateTweetRequest) -> tweet_pb2.Tweet:
@@ -125,6 +130,28 @@ class TweetClient(EngagementCalls):
         async with contextlib.aclosing(self._scan(request)) as replies:
             async for reply in replies:
                 yield list(reply.tweets)
+
+    async def upload(self, pieces: AsyncIterator[bytes], *, alt_text: str = "") -> media_pb2.Media:
+        """Upload a photo or a video, in pieces of at most some megabytes."""
+
+        async def requests() -> AsyncIterator[pb.CreateMediaRequest]:
+            yield pb.CreateMediaRequest(alt_text=alt_text)
+            async for piece in pieces:
+                yield pb.CreateMediaRequest(body=HttpBody(data=piece))
+
+        return (await self._create_media(requests(), metadata=self._metadata)).media
+
+    async def media(self, media_id: int) -> media_pb2.Media:
+        """What is known of a medium."""
+        request = pb.GetMediaRequest(media_id=media_id)
+        return (await self._get_media(request, metadata=self._metadata)).media
+
+    async def content(self, key: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a medium or thumbnail: `key` is the last part of its `url`."""
+        request = pb.GetMediaContentRequest(key=key)
+        async with contextlib.aclosing(self._content(request)) as replies:
+            async for reply in replies:
+                yield reply.content.data
 
     async def ingest(
         self, batches: AsyncIterator[pb.IngestTweetsRequest]

@@ -1,6 +1,7 @@
 """Commands of a user: signup, login, tweet, timeline, follow."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,11 @@ Password = Annotated[
     str,
     typer.Option(prompt=True, hide_input=True, help="Asked for if absent."),
 ]
-Text = Annotated[str, typer.Argument(help="1 to 280 characters.")]
+Text = Annotated[str, typer.Argument(help="1 to 280 characters; with media it may be empty.")]
+Media = Annotated[
+    list[Path] | None,
+    typer.Option("--media", exists=True, dir_okay=False, help="Up to 4 photos, 1 video or 1 GIF."),
+]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Tweets to show.")]
 OfUser = Annotated[str, typer.Option("--user", help="Their own tweets instead of your home.")]
 
@@ -44,18 +49,23 @@ def login(name: Name, password: Password) -> None:
     asyncio.run(_login(edge_address(Settings.from_environ()), name, password))
 
 
-def tweet(text: Text) -> None:
+def tweet(text: Text, media: Media = None) -> None:
     """Post a tweet."""
     from aviary.tweet.v1 import tweet_service_pb2 as pb
     from clients.cli.login import current
     from clients.cli.place import edge_address
+    from clients.cli.upload import upload
     from clients.tweet import TweetClient
 
     async def run() -> None:
         edge = edge_address(Settings.from_environ())
         me = await current(edge)
         async with TweetClient(edge, token=me.access_token) as tweets:
-            posted = await tweets.create(pb.CreateTweetRequest(status=text))
+            request = pb.CreateTweetRequest(status=text)
+            for file in media or ():
+                uploaded = await upload(tweets, file)
+                request.media_ids.list_value.values.add(string_value=str(uploaded.media_id))
+            posted = await tweets.create(request)
         typer.echo(posted.url)
 
     asyncio.run(run())

@@ -63,7 +63,15 @@ class Settings:
     redis_url: str = ""
     """Redis of timelines and caches: `redis://`, `rediss://` or `unix://`."""
     object_store: str = ""
-    """Where media are kept: a folder's `file://` URL or `s3://bucket`."""
+    """Where media are kept: a folder, `s3://bucket?endpoint=...`; by default `home`/media."""
+    upload_folder: Path | None = None
+    """Folder of uploads under way; by default `home`/uploads."""
+    upload_idle_seconds: float = 20.0
+    """How long the sender of an upload may rest."""
+    max_uploads: int = 32
+    """Uploads that one replica takes at a time; each may fill 64 MB of the folder."""
+    media_workers: int = 2
+    """Processes that one replica inspects media in at a time; each may take 768 MB of memory."""
 
     tweet_address: str = "127.0.0.1:8081"
     """gRPC address of the Tweet service, any name that gRPC resolves."""
@@ -168,6 +176,16 @@ class Settings:
     def vapid_key_path(self) -> Path:
         """Where the key for push services is."""
         return self.vapid_key_file or self.home / "keys" / "vapid.pem"
+
+    @property
+    def media_folder(self) -> Path:
+        """Where media are while no object store is named."""
+        return self.home / "media"
+
+    @property
+    def uploads_path(self) -> Path:
+        """Where uploads under way are."""
+        return self.upload_folder or self.home / "uploads"
 
     @property
     def outbox_folder(self) -> Path:

@@ -13,7 +13,10 @@ from services.chassis.policy import Access, Policy, templates
 from . import contract, openapi, page
 from .quotas import Plans, filter_config, response_headers
 from .replies import MAX_BODY_BYTES, mappers
-from .routes import routes
+from .routes import UPLOADS, routes
+
+UPLOAD_PIECE_BYTES = 1 << 20
+"""What the transcoder takes of an upload at a time: as much as a connection buffers."""
 
 
 def write(settings: Settings, *, instance: str, admin: Path) -> Path:
@@ -65,9 +68,22 @@ def render(
         clusters=json.dumps([*_services(settings), _admin(admin)]),
     )
     config: dict[str, Any] = yaml.safe_load(text)
+    _take_uploads(config["static_resources"]["listeners"][0])
     if not settings.metrics_port:
         del config["static_resources"]["listeners"][1]
     return config
+
+
+def _take_uploads(listener: dict[str, Any]) -> None:
+    """Let the transcoder pass on the pieces of an upload, which it does not gather."""
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    (transcoder,) = (each for each in manager["http_filters"] if each["name"] == "transcoder")
+    table = manager["route_config"]["virtual_hosts"][0]["routes"]
+    (route,) = (each for each in table if each["match"].get("path") == UPLOADS)
+    route["typed_per_filter_config"]["transcoder"] = {
+        **transcoder["typed_config"],
+        "max_request_body_size": UPLOAD_PIECE_BYTES,
+    }
 
 
 def endpoints(address: str) -> list[dict[str, Any]]:

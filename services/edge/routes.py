@@ -10,14 +10,19 @@ from .contract import Method
 from .quotas import route_metadata
 from .replies import INTERNAL_METHOD, details_header
 
-SECONDS = {"read": 5, "stream": 0, "upload": 120}
+SECONDS = {"read": 5, "stream": 0}
 """Most seconds that a call may take, by quota; 0 is no limit."""
 DEFAULT_SECONDS = 10
+MOVING_SECONDS, RESTING_SECONDS = 600, 30
+"""Most seconds that bytes of media may take on their way, and that they may rest on it."""
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the service has not seen the call, so that any call may be repeated."""
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute"
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
+UPLOADS, CONTENT = "/api/v1/media", "/media/"
+"""Where the bytes of media come in, and from where they are served."""
 
 
 def routes(
@@ -27,12 +32,30 @@ def routes(
     return [
         document("/", page, "text/html; charset=utf-8", csp=CSP),
         document("/api/v1/openapi.json", openapi, "application/json"),
+        *media(),
         *(served(method) for method in methods if not method.internal),
         *(denied(path) for path in sorted(internal)),
         {
             "match": {"prefix": "/"},
             "metadata": route_metadata("read"),
             "direct_response": {"status": 404},
+        },
+    ]
+
+
+def media() -> list[dict[str, Any]]:
+    """Routes that a request for media has until it is transcoded: filters are chosen by them.
+
+    What is no call of the contract stays on them, and is not there.
+    """
+    nothing = {"metadata": route_metadata("read"), "direct_response": {"status": 404}}
+    return [
+        # Its `transcoder` is put in by `render`: the same, but for the size of a body's pieces.
+        {"match": {"path": UPLOADS}, **nothing, "typed_per_filter_config": {}},
+        {
+            "match": {"prefix": CONTENT},
+            **nothing,
+            "typed_per_filter_config": {"content_status": ENABLED},
         },
     ]
 
@@ -66,7 +89,8 @@ def denied(path: str) -> dict[str, Any]:
 
 def served(method: Method) -> dict[str, Any]:
     """The way to a method's service, with its time limit, its quota and what may be retried."""
-    seconds = SECONDS.get(method.rule.quota, DEFAULT_SECONDS)
+    bulk = method.streams and method.rule.quota in {"read", "upload"}
+    seconds = MOVING_SECONDS if bulk else SECONDS.get(method.rule.quota, DEFAULT_SECONDS)
     limit = f"{seconds}s"
     route: dict[str, Any] = {
         "match": {"path": method.path},
@@ -82,7 +106,10 @@ def served(method: Method) -> dict[str, Any]:
     }
     if method.streams:
         # What is open for long must not use up the room of what is short.
-        route["route"] |= {"priority": "HIGH", "idle_timeout": "300s"}
+        route["route"] |= {
+            "priority": "HIGH",
+            "idle_timeout": f"{RESTING_SECONDS if bulk else 300}s",
+        }
         route["typed_per_filter_config"] = {"body_limit": {"@type": BUFFER, "disabled": True}}
     return route
 

@@ -15,6 +15,7 @@ from services.chassis.snowflake import Snowflakes
 
 from .domain import RETWEET
 from .errors import TweetNotFoundError
+from .media.sweeping import Sweeper
 from .messages import TweetMessages
 from .retweets import Retweets
 from .store.cache import TweetCache
@@ -36,6 +37,7 @@ class Deleter:
         deletions: DeletionStore,
         retweets: Retweets,
         cache: TweetCache,
+        media: Sweeper,
         messages: TweetMessages,
         snowflakes: Snowflakes,
         registry: CollectorRegistry,
@@ -44,6 +46,7 @@ class Deleter:
         self._deletions = deletions
         self._retweets = retweets
         self._cache = cache
+        self._media = media
         self._messages = messages
         self._snowflakes = snowflakes
         self._left = asyncio.Event()
@@ -82,7 +85,9 @@ class Deleter:
 
     async def clean(self) -> None:
         """Clean up what is left of deleted tweets."""
-        while (cleaned := await self._deletions.clean(self._retweet_gone)) is not None:
+        while (
+            cleaned := await self._deletions.clean(self._retweet_gone, self._media.collect)
+        ) is not None:
             if cleaned.retweet_ids:
                 await self._cache.bar(cleaned.retweet_ids)
             if cleaned.done:

@@ -5,22 +5,19 @@ The published length rule: the status in NFC, one per code point, every URL coun
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from services.chassis.errors import InvalidFieldError
 
 from .errors import (
     LocationInvalidError,
-    MediaLimitError,
-    MediaNotFoundError,
     StatusEmptyError,
     StatusTooLongError,
 )
 
 MAX_LENGTH = 280
 URL_LENGTH = 23
-MAX_MEDIA = 4
 MAX_LATEST = 20
 REPLY, RETWEET, QUOTE, MEDIA, SENSITIVE, BACKFILLED = 1, 2, 4, 8, 16, 32
 """Bits of a tweet's flags, the meta byte of a timeline entry."""
@@ -73,6 +70,7 @@ class TweetRow(NamedTuple):
     author_longitude: float | None = None
     author_latitude: float | None = None
     flags: int = 0
+    media: bytes = b""
     original_tweet_id: int = 0
     original_user_id: int = 0
     counts: Counts = NO_COUNTS
@@ -103,14 +101,19 @@ class Kinds(NamedTuple):
         return (mask if self.retweets else mask | RETWEET), 0
 
 
-def clean_status(text: str, field: str = "status") -> str:
-    """The status in NFC; refused when nothing of it shows, or when it holds control characters."""
+def clean_status(text: str, field: str = "status", *, optional: bool = False) -> str:
+    """The status in NFC; refused when nothing of it shows, or when it holds control characters.
+
+    Where it is `optional`, because media stand in for it, one of which nothing shows is empty.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if control := _CONTROL.search(text):
         problem = f"holds the control character U+{ord(control[0]):04X}"
         raise InvalidFieldError(field=field, problem=problem)
     if not any(_shows(character) for character in text):
+        if optional:
+            return ""
         raise StatusEmptyError(field=field, minimum=1)
     return text
 
@@ -122,14 +125,6 @@ def check_length(
     length = len(status) + sum(URL_LENGTH - (end - start) for start, end in urls)
     if length > maximum:
         raise StatusTooLongError(field=field, length=length, maximum=maximum)
-
-
-def check_media(media_ids: Sequence[str]) -> None:
-    """Refuse media; there are none yet."""
-    if len(media_ids) > MAX_MEDIA:
-        raise MediaLimitError(field="media_ids", maximum=MAX_MEDIA)
-    if media_ids:
-        raise MediaNotFoundError(field="media_ids", media_id=media_ids[0][:64])
 
 
 def place_of(longitude: float, latitude: float, field: str) -> Place:

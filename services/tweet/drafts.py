@@ -14,13 +14,13 @@ from .domain import (
     MAX_LENGTH,
     Place,
     check_length,
-    check_media,
     clean_status,
     place_of,
     place_of_text,
     unreadable_place,
 )
 from .entities import Found, parse
+from .media.domain import media_ids_of
 
 
 class Draft(NamedTuple):
@@ -33,16 +33,16 @@ class Draft(NamedTuple):
     place: Place | None = None
     author_place: Place | None = None
     sensitive: bool = False
+    media_ids: tuple[int, ...] = ()
 
 
 def draft_of(request: pb.CreateTweetRequest, maximum: int = MAX_LENGTH) -> Draft:
     """The draft in a request to post, of at most so many characters."""
-    if request.HasField("media_ids"):
-        check_media(_media_ids(request.media_ids))
+    media_ids = media_ids_of(_media_ids(request.media_ids))
     text = request.status or request.tweet_data
     if request.tweet_data and request.tweet_data != text:
         raise _contradiction("tweet_data", "status")
-    status, found = _read(text, "status", maximum)
+    status, found = _read(text, "status", maximum, optional=bool(media_ids))
     return Draft(
         status,
         found,
@@ -53,6 +53,7 @@ def draft_of(request: pb.CreateTweetRequest, maximum: int = MAX_LENGTH) -> Draft
         if request.HasField("user_location")
         else None,
         request.sensitive,
+        media_ids,
     )
 
 
@@ -84,8 +85,8 @@ def latest_count(request: pb.CreateTweetRequest) -> int:
     return min(count, MAX_LATEST)
 
 
-def _read(text: str, field: str, maximum: int) -> tuple[str, Found]:
-    status = clean_status(text, field)
+def _read(text: str, field: str, maximum: int, *, optional: bool = False) -> tuple[str, Found]:
+    status = clean_status(text, field, optional=optional)
     found = parse(status)
     check_length(status, [(link.start, link.end) for link in found.links], field, maximum)
     return status, found

@@ -30,7 +30,7 @@ class LocationInvalidError(ServiceError):
 
 
 class MediaNotFoundError(ServiceError):
-    """A media id is unknown."""
+    """A tweet is to show a medium that is unknown, not ready, or somebody else's."""
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "MEDIA_NOT_FOUND"
@@ -42,7 +42,50 @@ class MediaLimitError(ServiceError):
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "MEDIA_LIMIT"
-    template = "{field}: a tweet takes at most {maximum} media"
+    template = "{field}: a tweet takes at most {maximum} media: four photos, or one video or GIF"
+
+
+class NoSuchMediaError(ServiceError):
+    """There is no such medium, or none that the caller may see."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "MEDIA_NOT_FOUND"
+    template = "there is no media {media_id}"
+
+
+class MediaTypeUnsupportedError(ServiceError):
+    """The bytes are none of the accepted types."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_TYPE_UNSUPPORTED"
+    template = "{field} is none of the accepted types: {accepted}"
+
+
+class MediaTooLargeError(ServiceError):
+    """More bytes than the type may have."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_TOO_LARGE"
+    template = "{field} has more than {maximum_bytes} bytes, the most for its type"
+
+
+class MediaPixelsError(ServiceError):
+    """More pixels than are decoded."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_TOO_LARGE"
+    template = (
+        "{field} has {width} x {height} pixels; at most {maximum_side} a side and"
+        " {maximum_pixels} in all are decoded"
+    )
+
+
+class MediaBrokenError(ServiceError):
+    """The bytes begin as an accepted type and are not one, or are cut."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_BROKEN"
+    template = "{field} begins as {content_type} and cannot be read as that: {problem}"
 
 
 class TweetNotFoundError(ServiceError):

@@ -9,47 +9,12 @@ from clients.graph import GraphClient
 from services.chassis import stores
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
-from services.chassis.snowflake import Snowflakes, leased_snowflakes, wall_clock_ms
-from services.chassis.tokens import TokenVerifier
-from services.chassis.visibility import Visibility
+from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
 
-from . import (
-    callers,
-    deleting,
-    favorites,
-    ingesting,
-    listing,
-    mentions,
-    messages,
-    pages,
-    posting,
-    reading,
-    retweets,
-    targets,
-)
-from . import visibility as rules
-from .servicer.deletions import DeletionMethods
-from .servicer.engagement import EngagementMethods
-from .servicer.lists import ListMethods
-from .servicer.moments import MomentMethods
-from .servicer.posts import PostMethods
-from .servicer.threads import ThreadMethods
+from . import listing
+from .parts import open_parts
 from .servicer.tweet import DESCRIPTOR
-from .servicer.viewers import ViewerMethods
-from .store import (
-    cache,
-    deletions,
-    engagement,
-    keys,
-    lists,
-    moments,
-    partitions,
-    posts,
-    reads,
-    replica,
-    threads,
-)
-from .store import engaged as engaged_store
+from .store import cache, keys, lists, partitions, replica
 
 
 @contextlib.asynccontextmanager
@@ -70,63 +35,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         await enter(keys.pruning(pool))
         await enter(partitions.made_ahead(pool, registry))
         copy = await enter(_replica(runtime, pool))
-        parts = await enter(_parts(runtime, pool, graph, ids, cached, copy))
+        parts = await enter(open_parts(runtime, pool, graph, ids, cached, copy))
         yield Service(
             {DESCRIPTOR: parts, events.DESCRIPTOR: log},
             {"postgres": partial(stores.check_pool, pool)},
         )
-
-
-@contextlib.asynccontextmanager
-async def _parts(
-    runtime: Runtime,
-    pool: stores.Pool,
-    graph: GraphClient,
-    ids: Snowflakes,
-    cached: cache.TweetCache,
-    copy: listing.ReplicaLists | None,
-) -> AsyncIterator[tuple[object, ...]]:
-    """The parts of the servicer, closed when what they have begun is done."""
-    settings, registry = runtime.settings, runtime.registry
-    write, read, paged = posts.PostStore(pool), reads.ReadStore(pool), lists.ListStore(pool)
-    engaging, engaged = engagement.EngagementStore(pool), engaged_store.EngagedStore(pool)
-    gone = deletions.DeletionStore(pool)
-    form = messages.TweetMessages(settings.public_url)
-    names = mentions.MentionResolver(graph, registry)
-    visible = rules.TweetVisibility(Visibility(graph.check_visibility))
-    found = targets.Targets(read)
-    reader = reading.TweetReader(read, cached, form)
-    poster = posting.Poster(write, found, cached, names, visible, form, ids, registry)
-    liked = favorites.Favorites(engaging, cached, ids)
-    shared = retweets.Retweets(engaging, reader, cached, form, ids)
-    deleter = deleting.Deleter(write, gone, shared, cached, form, ids, registry)
-    shown = pages.TweetPages(reader, visible, engaged, graph)
-    callers_of = callers.BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key)
-    ingester = ingesting.Ingester(write, read, cached, names, form, ids, settings.status_length)
-    authors = listing.AuthorLists(paged, copy, registry, wall_clock_ms)
-    async with deleting.cleaning(deleter):
-        yield (
-            PostMethods(
-                callers_of,
-                poster,
-                ingester,
-                reader,
-                visible,
-                write,
-                paged,
-                deleter,
-                form,
-                settings.status_length,
-            ),
-            ListMethods(authors, paged, read, reader, form),
-            EngagementMethods(liked, shared, engaged, found, shown, visible),
-            ThreadMethods(threads.ThreadStore(pool), shown, found),
-            ViewerMethods(engaged),
-            DeletionMethods(gone),
-            MomentMethods(moments.MomentStore(pool), shown, visible, ids),
-        )
-    for closing in (poster, liked, shared):
-        await closing.close()
 
 
 @contextlib.asynccontextmanager

@@ -53,6 +53,8 @@ class TweetMessages:
         )
         if row.entities:
             tweet.entities.MergeFromString(row.entities)
+        if row.media:
+            tweet.MergeFromString(row.media)
         if row.longitude is not None and row.latitude is not None:
             tweet.location.longitude, tweet.location.latitude = row.longitude, row.latitude
         serialized = tweet.SerializeToString()

@@ -11,7 +11,14 @@ from services.chassis.snowflake import Snowflakes
 
 from .domain import QUOTE, REPLY, SENSITIVE, Target, TweetRow
 from .drafts import Draft
-from .errors import BlockedError, QuoteTargetNotFoundError, ReplyTargetNotFoundError
+from .errors import (
+    BlockedError,
+    MediaNotFoundError,
+    QuoteTargetNotFoundError,
+    ReplyTargetNotFoundError,
+)
+from .media.attaching import MediaFinder
+from .media.messages import with_media
 from .mentions import MentionResolver
 from .messages import TweetMessages, entities_bytes, mentioned
 from .store.cache import TweetCache
@@ -21,6 +28,12 @@ from .visibility import TweetVisibility
 
 MAX_BATCH, MAX_WAITING = 256, 2_000
 NO_TARGET = Target(0, 0, 0)
+OUT_OF_REACH = (
+    ReplyTargetNotFoundError,
+    QuoteTargetNotFoundError,
+    BlockedError,
+    MediaNotFoundError,
+)
 NOWHERE: tuple[None, None] = (None, None)
 
 
@@ -34,6 +47,7 @@ class Poster:
         cache: TweetCache,
         mentions: MentionResolver,
         visibility: TweetVisibility,
+        media: MediaFinder,
         messages: TweetMessages,
         snowflakes: Snowflakes,
         registry: CollectorRegistry,
@@ -42,6 +56,7 @@ class Poster:
         self._cache = cache
         self._mentions = mentions
         self._visibility = visibility
+        self._media = media
         self._messages = messages
         self._snowflakes = snowflakes
         self._targets = targets
@@ -60,8 +75,9 @@ class Poster:
         body_hash = _hash(draft) if request_id else b""
         try:
             reply, quote = await self._find_targets(author_id, draft)
-        except (ReplyTargetNotFoundError, QuoteTargetNotFoundError, BlockedError):
-            # A target that is out of reach since must not change the answer to a repeated call.
+            media = await self._media.find(author_id, draft.media_ids)
+        except OUT_OF_REACH:
+            # What is out of reach since must not change the answer to a repeated call.
             earlier = request_id and await self._posts.earlier(author_id, request_id, body_hash)
             if not earlier:
                 raise
@@ -70,10 +86,20 @@ class Poster:
         user_ids = await self._mentions.resolve(names, author_id) if names else {}
         entities = entities_bytes(draft.found, user_ids)
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
+        if media:
+            row = with_media(row, media)
         tweet = self._messages.serialize(row)
         await self._cache.recount((reply.tweet_id, quote.tweet_id))
         stored = await self._batcher.submit(
-            NewPost(row, tweet, frame(FIRST, tweet), request_id, body_hash, mentioned(user_ids))
+            NewPost(
+                row,
+                tweet,
+                frame(FIRST, tweet),
+                request_id,
+                body_hash,
+                mentioned(user_ids),
+                draft.media_ids,
+            )
         )
         return stored.tweet_id, tweet if stored is row else self._messages.serialize(stored)
 

@@ -36,6 +36,11 @@ class TweetVisibility:
     def __init__(self, visibility: Visibility) -> None:
         self._visibility = visibility
 
+    @property
+    def authors(self) -> Visibility:
+        """The rules of what is no tweet, by its author."""
+        return self._visibility
+
     async def shown(
         self,
         call: Call,

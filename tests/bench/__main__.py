@@ -23,7 +23,7 @@ from services.chassis.config import Settings
 from services.chassis.telemetry import configure_logging
 from services.local.mesh import Mesh, running, stores
 
-from . import at_rest, curves, delivery, mixes, notify, posts, reads, report, search, worker
+from . import at_rest, curves, delivery, media, mixes, notify, posts, reads, report, search, worker
 from .baseline import server as baseline
 from .bench import Bench
 from .figures import Plan, Results
@@ -43,6 +43,7 @@ STAGES: dict[str, tuple[Callable[[Bench], Awaitable[None]], tuple[str, ...]]] = 
     posts.STAGE: (posts.posts, posts.FIGURES),
     posts.TIMES: (posts.post_times, ()),
     notify.STAGE: (notify.notify, notify.FIGURES),
+    media.STAGE: (media.media, media.FIGURES),
     search.STAGE: (search.search, search.FIGURES),
     search.INDEXING: (search.indexing, search.INDEX_FIGURES),
     # Last: what is ingested faster than it can be delivered would slow the others.

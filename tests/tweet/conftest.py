@@ -12,11 +12,13 @@ from services.local.mesh import Mesh
 
 from .graph import GraphServicer, graph
 from .harness import Tweets, running, settings
+from .media_rig import MediaRig
 
 TABLES = (
     *("tweets", "mentions", "replies", "idempotency_keys", "ingest_keys", "deletions"),
     *("favorites", "retweets", "tweet_counts", "moments", "moment_keys"),
     *("events", "event_cursors", "event_members"),
+    *("media_uses", "media", "media_garbage"),
 )
 
 
@@ -46,6 +48,14 @@ async def fresh(dsn: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Tweet
     """A service and a database of the test's own."""
     async with running(settings(tmp_path / "home", dsn, redis_url)) as started:
         yield started
+
+
+@pytest.fixture
+async def media(tweets: Tweets, config: Settings) -> MediaRig:
+    """The shared service's media; there are none, and no object is stored."""
+    rig = MediaRig(tweets, config)
+    rig.clear()
+    return rig
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from ..errors import TweetNotFoundError
 from ..store.deletions import DeletionStore
 from .limits import check_count
 
-OWN = ("tweets", "tweet_cache", "retweets", "favorites", "moments")
+OWN = ("tweets", "tweet_cache", "retweets", "favorites", "moments", "media")
 OTHERS = ("timelines", "search", "trends", "notifications")
 MAX_IDS = 1_000
 

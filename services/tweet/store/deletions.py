@@ -4,7 +4,7 @@ A tweet may have a million favourites: the answer does not wait for them. What i
 clean is found again by every replica, so a crash in between delays the cleaning and no more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
 from ..domain import TweetRow
+from ..media import store as media
 from . import counts
 
 PIECE = 500
@@ -64,6 +65,7 @@ class Cleaned(NamedTuple):
     done: bool
 
 
+Collect = Callable[[], Awaitable[object]]
 EventOf = Callable[[int, int, int], NewEvent]
 """The event of a retweet (its id, its user, the original) that went with its original."""
 
@@ -87,6 +89,8 @@ class DeletionStore:
             if not cursor.rowcount:
                 return False
             await counts.add(connection, counts.answers([(parent, quoted)], by=-1))
+            if row.media:
+                await media.release(connection, tweet_id)
             await append(connection, [event])
             await connection.execute(
                 "INSERT INTO deletions (tweet_id, author_id) VALUES (%b, %b)",
@@ -95,8 +99,11 @@ class DeletionStore:
             await _note(connection, ["tweets", "tweet_cache"], [tweet_id])
             return True
 
-    async def clean(self, event_of: EventOf) -> Cleaned | None:
-        """Clean up a piece of what hangs on a deleted tweet; None where all is clean."""
+    async def clean(self, event_of: EventOf, collect: Collect) -> Cleaned | None:
+        """Clean up a piece of what hangs on a deleted tweet; None where all is clean.
+
+        `collect` deletes the objects of media that no tweet shows any more.
+        """
         async with self._pool.connection() as connection, connection.transaction():
             row = await (await connection.execute(_TAKE)).fetchone()
             if row is None:
@@ -111,7 +118,8 @@ class DeletionStore:
             await connection.execute(_DROP_MOMENTS, (tweet_id,))
             done = len(retweets) < PIECE and favorites < PIECE
             if done:
-                await _note(connection, ["retweets", "favorites", "moments"], [tweet_id])
+                await collect()
+                await _note(connection, ["retweets", "favorites", "moments", "media"], [tweet_id])
                 await connection.execute(
                     "UPDATE deletions SET clean_time = now() WHERE tweet_id = %b", (tweet_id,)
                 )

@@ -10,6 +10,8 @@ from services.chassis.events.log import NewEvent, append
 from services.chassis.stores import Connection, Pool
 
 from ..domain import TweetRow
+from ..errors import MediaNotFoundError
+from ..media import store as media
 from . import counts
 from .keys import claim_batch
 from .rows import COLUMNS, KEPT, SHOWN, SHOWN_FROM, TYPES, row_of
@@ -46,7 +48,7 @@ Key: TypeAlias = tuple[int, str]
 class NewPost(NamedTuple):
     """A tweet to store: its row, its message, its event's payload, and where given its key.
 
-    `mentioned` are the users whom it mentions, each once.
+    `mentioned` are the users whom it mentions, each once; `media_ids` the media that it shows.
     """
 
     row: TweetRow
@@ -55,6 +57,7 @@ class NewPost(NamedTuple):
     request_id: str = ""
     body_hash: bytes = b""
     mentioned: tuple[int, ...] = ()
+    media_ids: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -84,7 +87,7 @@ class PostStore:
             return await self._commit(posts)
         except REFUSED as error:
             if len(posts) == 1:
-                return [error]
+                return [_refusal(posts[0], error)]
         return [result for post in posts for result in await self.commit([post])]
 
     async def earlier(self, author_id: int, request_id: str, body_hash: bytes) -> TweetRow | None:
@@ -160,6 +163,9 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
     if mentions:
         users, tweets = zip(*mentions, strict=True)
         await connection.execute(_INSERT_MENTIONS, (list(users), list(tweets)))
+    uses = [(medium, post.row.tweet_id) for post in posts for medium in post.media_ids]
+    if uses:
+        await media.use(connection, uses)
     await append(
         connection,
         [
@@ -178,6 +184,13 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
     await counts.add(
         connection, counts.answers((row.in_reply_to_tweet_id, row.quote_tweet_id) for row in rows)
     )
+
+
+def _refusal(post: NewPost, error: Exception) -> Exception:
+    """What a post alone was refused for; a medium may have been deleted since it was found."""
+    if isinstance(error, psycopg.errors.ForeignKeyViolation):
+        return MediaNotFoundError(field="media_ids", media_id=post.media_ids[0])
+    return error
 
 
 async def _claim(connection: Connection, posts: Iterable[NewPost]) -> set[int]:

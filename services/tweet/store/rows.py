@@ -8,7 +8,7 @@ KEPT = tuple(field for field in TweetRow._fields if field != "counts")
 COLUMNS = ", ".join(KEPT)
 TYPES = (
     *("bigint", "bigint", "text", "bytea", "bigint", "bigint", "bigint", "bigint", "bigint"),
-    *("float8", "float8", "float8", "float8", "smallint", "bigint", "bigint"),
+    *("float8", "float8", "float8", "float8", "smallint", "bytea", "bigint", "bigint"),
 )
 SHOWN = ", ".join(
     [

@@ -1,0 +1,1 @@
+"""Media of tweets: photos and videos, from upload to the last byte."""
