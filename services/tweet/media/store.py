@@ -90,8 +90,11 @@ class MediaStore:
 
 
 async def use(connection: Connection, uses: Sequence[tuple[int, int]]) -> None:
-    """Note (medium, tweet) pairs in the caller's transaction; a medium that is gone fails it."""
-    media, tweets = zip(*uses, strict=True)
+    """Note (medium, tweet) pairs in the caller's transaction; a medium that is gone fails it.
+
+    In the order in which `release` locks media, so that the two cannot wait for each other.
+    """
+    media, tweets = zip(*sorted(uses), strict=True)
     await connection.execute(
         "INSERT INTO media_uses (media_id, tweet_id) SELECT * FROM"
         " unnest(%s::bigint[], %s::bigint[])",
