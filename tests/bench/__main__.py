@@ -23,7 +23,20 @@ from services.chassis.config import Settings
 from services.chassis.telemetry import configure_logging
 from services.local.mesh import Mesh, running, stores
 
-from . import at_rest, curves, delivery, media, mixes, notify, posts, reads, report, search, worker
+from . import (
+    at_rest,
+    curves,
+    delivery,
+    engagement,
+    media,
+    mixes,
+    notify,
+    posts,
+    reads,
+    report,
+    search,
+    worker,
+)
 from .baseline import server as baseline
 from .bench import Bench
 from .figures import Plan, Results
@@ -42,6 +55,7 @@ STAGES: dict[str, tuple[Callable[[Bench], Awaitable[None]], tuple[str, ...]]] = 
     mixes.STAGE: (mixes.mixes, mixes.FIGURES),
     posts.STAGE: (posts.posts, posts.FIGURES),
     posts.TIMES: (posts.post_times, ()),
+    engagement.STAGE: (engagement.engagement, engagement.FIGURES),
     notify.STAGE: (notify.notify, notify.FIGURES),
     media.STAGE: (media.media, media.FIGURES),
     search.STAGE: (search.search, search.FIGURES),

@@ -5,9 +5,11 @@ Latency under a given rate is another matter: see `openloop`.
 """
 
 import asyncio
+import json
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ IN_FLIGHT = 128
 """Calls that all h2load processes together keep under way: enough to keep a replica busy."""
 WARM_UP = "300ms"
 WRK_CONNECTIONS = 64
+RAW_IN_FLIGHT = 64
 
 
 class ToolMissingError(RuntimeError):
@@ -105,6 +108,27 @@ async def rest_rate(
     if "Non-2xx" in output or "Socket errors" in output or rate is None or not float(rate[1]):
         raise LoadError(f"wrk saw errors:\n{output}")
     return float(rate[1])
+
+
+async def raw_rate(
+    address: str,
+    method: str,
+    requests: Path,
+    seconds: float,
+    reply_bytes: int,
+    *,
+    token: str = "",
+    first_user: int = 0,
+) -> dict[str, float]:
+    """What `rawload` measures with a file of requests; an error is an exception."""
+    output = await _run(
+        sys.executable, "-m", "tests.bench.rawload", address, method, str(requests), str(seconds),
+        str(RAW_IN_FLIGHT), token, str(first_user or ""),
+    )  # fmt: skip
+    found: dict[str, float] = json.loads(output)
+    if found["reply_bytes"] < reply_bytes:
+        raise LoadError(f"the replies had {found['reply_bytes']:.0f} bytes on average")
+    return found
 
 
 async def _h2load(load: Load, body: Path, caller: Sequence[str], seconds: float) -> str:

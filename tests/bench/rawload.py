@@ -1,9 +1,10 @@
 """gRPC load with another request for each call, which h2load cannot send.
 
-`python -m tests.bench.rawload ADDRESS METHOD FILE SECONDS IN_FLIGHT TOKEN`: FILE holds requests,
-each with its length (4 bytes) in front; they are drawn at random. Prints calls, bytes of replies,
-and latencies as JSON. HTTP/2 frames are packed once and only counted when they come back, so a call
-costs the generator some 15 us, a tenth of what a gRPC library takes.
+`python -m tests.bench.rawload ADDRESS METHOD FILE SECONDS IN_FLIGHT TOKEN USERS`: FILE holds
+requests, each with its length (4 bytes) in front; they are drawn at random. USERS is empty, or the
+id from which on each call is another user's. Prints calls, bytes of replies, and latencies as JSON.
+HTTP/2 frames are packed once and only counted when they come back, so a call costs the generator
+some 15 us, a tenth of what a gRPC library takes.
 """
 
 import json
@@ -48,7 +49,10 @@ def _length(length: int) -> bytes:
 class Connection:
     """One HTTP/2 connection that keeps so many calls in flight."""
 
-    def __init__(self, address: str, method: str, requests: list[bytes], token: str) -> None:
+    def __init__(
+        self, address: str, method: str, requests: list[bytes], token: str, first_user: int = 0
+    ) -> None:
+        self._user = first_user
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -75,12 +79,18 @@ class Connection:
         out = []
         for body in random.choices(self._bodies, k=count):
             out += [
-                frame(HEADERS, END_HEADERS, self._stream, self._head),
+                frame(HEADERS, END_HEADERS, self._stream, self._head + self._next_user()),
                 frame(DATA, END_STREAM, self._stream, body),
             ]
             self._begun[self._stream] = now
             self._stream += 2
         self._socket.sendall(b"".join(out))
+
+    def _next_user(self) -> bytes:
+        if not self._user:
+            return b""
+        self._user += 1
+        return header("x-aviary-user-id", str(self._user))
 
     def answers(self) -> Iterator[tuple[int, list[float]]]:
         """Bytes of replies, and when the calls that have ended were begun, for ever."""
@@ -162,6 +172,6 @@ def write_requests(file: Path, requests: list[bytes]) -> Path:
 
 
 if __name__ == "__main__":
-    address, method, name, seconds, in_flight, token = sys.argv[1:7]
-    made = Connection(address, method, read_requests(Path(name)), token)
+    address, method, name, seconds, in_flight, token, users = sys.argv[1:8]
+    made = Connection(address, method, read_requests(Path(name)), token, int(users or 0))
     print(json.dumps(load(made, float(seconds), int(in_flight))))

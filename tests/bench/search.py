@@ -1,10 +1,8 @@
 """Search: queries over gRPC while tweets are indexed, the index's rates, and raw engines beside."""
 
 import asyncio
-import json
 import random
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +27,7 @@ from services.search.query.understanding import understand
 from .bench import Bench
 from .figures import Curve, Figure, Latency
 from .hosts import until
+from .load import raw_rate
 from .rawload import write_requests
 from .search_corpus import Corpus
 
@@ -122,18 +121,7 @@ def _queries(bench: Bench, corpus: Corpus) -> list[Figure]:
 
 
 async def _raw_rate(address: str, file: Path, seconds: float, token: str) -> dict[str, float]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.rawload",
-        address, SEARCH, str(file), str(seconds), str(IN_FLIGHT), token,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError("the load generator failed")
-    found: dict[str, float] = json.loads(output)
-    if found["reply_bytes"] < REPLY_BYTES:
-        raise RuntimeError(f"replies of {found['reply_bytes']:.0f} bytes: that is no page")
-    return found
+    return await raw_rate(address, SEARCH, file, seconds, REPLY_BYTES, token=token)
 
 
 async def _ingest(tweets: TweetClient, batches: Iterator[tweet_pb.IngestTweetsRequest]) -> None:
