@@ -42,6 +42,20 @@ async def test_post_by_plain_curl(world: World) -> None:
     }
 
 
+async def test_public_tweets_may_be_cached(world: World) -> None:
+    """S001-40: what anybody may see, for a second; what a caller sees is for the caller."""
+    me, other = await world.new_users(2)
+    path = f"/api/v1/tweets/{(await world.post(me, 'cache me'))['tweet_id']}"
+    first = await world.api.get(path)
+    assert first.headers["cache-control"] == "public, max-age=1"
+    assert first.headers["surrogate-key"].startswith("tweet-")
+    assert (await world.api.get(path)).headers["etag"] == first.headers["etag"]
+    own = await world.api.get(path, headers=world.auth(other))
+    assert own.headers["cache-control"] == "private, no-cache"
+    await world.act(other, "PUT", f"{path}/favorites/me")
+    assert (await world.api.get(path)).headers["etag"] != first.headers["etag"]
+
+
 async def test_unknown_media_is_refused_by_name(world: World) -> None:
     (me,) = await world.new_users(1)
     body = json.dumps(

@@ -1,10 +1,11 @@
 """Tweets one by one: posting, importing, reading, deleting."""
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 from clients.wire import FIRST
-from services.chassis.call import Call
+from services.chassis.call import EDGE, Call
 
 from ..callers import BodyCallers
 from ..deleting import Deleter
@@ -22,6 +23,8 @@ from ..visibility import TweetVisibility
 from .limits import check_count
 
 MAX_IDS = 100
+PUBLIC_SECONDS = 1
+"""How long a shared cache may keep a tweet: counts follow within a second, and so do deletions."""
 
 
 class PostMethods:
@@ -76,7 +79,10 @@ class PostMethods:
         found = await self._read(call, [request.tweet_id])
         if not found:
             raise TweetNotFoundError(tweet_id=request.tweet_id)
-        return found[request.tweet_id]
+        tweet = found[request.tweet_id]
+        if EDGE in call.headers:
+            call.initial += _caching(call, request.tweet_id, tweet)
+        return tweet
 
     async def batch_get_tweets(self, request: pb.BatchGetTweetsRequest, call: Call) -> bytes:
         """Answer tweets in the order asked."""
@@ -107,3 +113,14 @@ class PostMethods:
     async def _read(self, call: Call, tweet_ids: Sequence[int]) -> Mapping[int, bytes]:
         """Those of the tweets that are there for the caller, in this order."""
         return await self._visibility.shown(call, await self._reader.get_many(tweet_ids))
+
+
+def _caching(call: Call, tweet_id: int, tweet: bytes) -> list[tuple[bytes, bytes]]:
+    """Headers for caches on the way: only what anybody may see is for everybody."""
+    scope = b"private, no-cache" if call.caller.user_id else b"public, max-age=%d" % PUBLIC_SECONDS
+    return [
+        (b"cache-control", scope),
+        (b"vary", b"authorization"),
+        (b"etag", b'"%b"' % hashlib.blake2b(tweet, digest_size=8).hexdigest().encode()),
+        (b"surrogate-key", b"tweet-%d" % tweet_id),
+    ]
