@@ -4,6 +4,8 @@ A user's newest favourites and retweets are kept for a while. A tweet is favouri
 made, so they tell everything of all tweets that are newer than the oldest of them.
 """
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -16,6 +18,10 @@ from .errors import ServiceError
 from .shelf import FRESH_SECONDS, Shelf
 
 MAX_USERS = 50_000
+TIMEOUT = 0.5
+"""Seconds that a page waits for the Tweet service at most."""
+AWAY_SECONDS = 1.0
+"""After a failure it is not asked for so long."""
 log = structlog.get_logger()
 
 
@@ -60,6 +66,7 @@ class Viewers:
 
     def __init__(self, tweets: ViewerSource, seconds: float = FRESH_SECONDS) -> None:
         self._tweets = tweets
+        self._away_until = 0.0
         self.shelf: Shelf[Known] = Shelf("viewers", self._load, MAX_USERS, seconds)
 
     async def engaged(self, user_id: int, tweet_ids: Sequence[int]) -> Engaged:
@@ -68,15 +75,17 @@ class Viewers:
         Without the Tweet service a page is shown as if it were nothing: a page that was at hand
         must not fail for that.
         """
-        if not user_id or not tweet_ids:
+        if not user_id or not tweet_ids or time.monotonic() < self._away_until:
             return NOT_ENGAGED
         try:
-            [known] = await self.shelf.get_many([user_id])
-            if known is None:
-                return NOT_ENGAGED
-            return await self._of(user_id, known, tweet_ids)
-        except (PeerError, ServiceError) as error:
-            log.warning("page without what its viewer did", why=str(error))
+            async with asyncio.timeout(TIMEOUT):
+                [known] = await self.shelf.get_many([user_id])
+                if known is None:
+                    return NOT_ENGAGED
+                return await self._of(user_id, known, tweet_ids)
+        except (PeerError, ServiceError, TimeoutError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("pages without what their viewers did", why=str(error) or "no answer")
             return NOT_ENGAGED
 
     async def _of(self, user_id: int, known: Known, tweet_ids: Sequence[int]) -> Engaged:

@@ -85,13 +85,14 @@ class Deleter:
 
     async def clean(self) -> None:
         """Clean up what is left of deleted tweets."""
-        while (
-            cleaned := await self._deletions.clean(self._retweet_gone, self._media.collect)
-        ) is not None:
+        while (cleaned := await self._deletions.clean(self._retweet_gone)) is not None:
             if cleaned.retweet_ids:
                 await self._cache.bar(cleaned.retweet_ids)
             if cleaned.done:
                 self._cleaned.inc()
+        if with_media := await self._deletions.with_media():
+            await self._media.collect()
+            await self._deletions.note("media", with_media)
 
     async def keep_clean(self) -> None:
         """Clean up, for ever."""

@@ -38,9 +38,13 @@ async def test_a_retweet_shows_its_original(known: Known) -> None:
     of_retweet = await tweets.retweet(made.tweet_id, CAROL)
     assert of_retweet.retweeted_status.tweet_id == original.tweet_id
     await tweets.favorite(made.tweet_id, CAROL)
+    assert await tweets.people("ListFavoriters", made.tweet_id) == [CAROL]
+    assert await tweets.people("ListRetweeters", made.tweet_id) == [CAROL, BOB]
     assert (await tweets.get(original.tweet_id)).favorite_count == 1
     shown = await tweets.get(made.tweet_id)
     assert (shown.retweeted_status.favorite_count, shown.favorite_count) == (1, 0)
+    await tweets.unretweet(of_retweet.tweet_id, CAROL)
+    assert await tweets.people("ListRetweeters", original.tweet_id) == [BOB]
 
 
 async def test_the_original_stands_once_in_the_bytes(known: Known) -> None:

@@ -8,4 +8,5 @@ CREATE TABLE deletions (
   stores      jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX deletions_to_clean ON deletions (delete_time) WHERE clean_time IS NULL;
+CREATE INDEX deletions_with_media ON deletions (tweet_id) WHERE NOT stores ? 'media';
 CREATE INDEX deletions_by_time ON deletions (delete_time);

@@ -65,7 +65,9 @@ class EngagementMethods:
     async def unretweet(self, request: pb.UnretweetRequest, call: Call) -> pb.UnretweetResponse:
         """Take a retweet back."""
         user_id = call.own_user_id(request.user_id)
-        await self._retweets.take_back(request.tweet_id, user_id)
+        target = (await self._targets.current({request.tweet_id})).get(request.tweet_id)
+        original_id = target.tweet_id if target else request.tweet_id
+        await self._retweets.take_back(original_id, user_id)
         return pb.UnretweetResponse()
 
     async def list_favoriters(self, request: pb.ListFavoritersRequest, call: Call) -> bytes:
@@ -102,7 +104,8 @@ class EngagementMethods:
         before = decode_key(request.page_token, *shape)
         if not await self._pages.shown(call, [request.tweet_id], Surface.SURFACE_TWEET):
             raise TweetNotFoundError(tweet_id=request.tweet_id)
-        items = await read(request.tweet_id, before, size + 1)
+        original = await self._targets.get(request.tweet_id)
+        items = await read(original.tweet_id, before, size + 1)
         token = encode_page_token([items[size - 1].place], *shape) if len(items) > size else ""
         users = await self._pages.users([item.item_id for item in items[:size]])
         page = pb.ListFavoritersResponse(next_page_token=token)

@@ -33,9 +33,10 @@ class ThreadMethods:
         size, shape = page_size_of(request.page_size), ("replies", request.tweet_id)
         before = decode_key(request.page_token, *shape)
         await self._check(call, request.tweet_id)
+        original = await self._targets.get(request.tweet_id)
 
         async def fetch(before: int, limit: int) -> list[Listed]:
-            ids = await self._threads.replies(request.tweet_id, before, limit)
+            ids = await self._threads.replies(original.tweet_id, before, limit)
             return [Listed(tweet_id, tweet_id) for tweet_id in ids]
 
         page = await self._pages.fill(call, fetch, before, size, CONVERSATION)

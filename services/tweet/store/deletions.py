@@ -4,7 +4,7 @@ A tweet may have a million favourites: the answer does not wait for them. What i
 clean is found again by every replica, so a crash in between delays the cleaning and no more.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -65,7 +65,6 @@ class Cleaned(NamedTuple):
     done: bool
 
 
-Collect = Callable[[], Awaitable[object]]
 EventOf = Callable[[int, int, int], NewEvent]
 """The event of a retweet (its id, its user, the original) that went with its original."""
 
@@ -89,21 +88,21 @@ class DeletionStore:
             if not cursor.rowcount:
                 return False
             await counts.add(connection, counts.answers([(parent, quoted)], by=-1))
+            clean = ["tweets", "tweet_cache"]
             if row.media:
                 await media.release(connection, tweet_id)
+            else:
+                clean.append("media")
             await append(connection, [event])
             await connection.execute(
                 "INSERT INTO deletions (tweet_id, author_id) VALUES (%b, %b)",
                 (tweet_id, row.author_id),
             )
-            await _note(connection, ["tweets", "tweet_cache"], [tweet_id])
+            await _note(connection, clean, [tweet_id])
             return True
 
-    async def clean(self, event_of: EventOf, collect: Collect) -> Cleaned | None:
-        """Clean up a piece of what hangs on a deleted tweet; None where all is clean.
-
-        `collect` deletes the objects of media that no tweet shows any more.
-        """
+    async def clean(self, event_of: EventOf) -> Cleaned | None:
+        """Clean up a piece of what hangs on a deleted tweet; None where all is clean."""
         async with self._pool.connection() as connection, connection.transaction():
             row = await (await connection.execute(_TAKE)).fetchone()
             if row is None:
@@ -118,12 +117,19 @@ class DeletionStore:
             await connection.execute(_DROP_MOMENTS, (tweet_id,))
             done = len(retweets) < PIECE and favorites < PIECE
             if done:
-                await collect()
-                await _note(connection, ["retweets", "favorites", "moments", "media"], [tweet_id])
+                await _note(connection, ["retweets", "favorites", "moments"], [tweet_id])
                 await connection.execute(
                     "UPDATE deletions SET clean_time = now() WHERE tweet_id = %b", (tweet_id,)
                 )
             return Cleaned(tweet_id, [retweet_id for retweet_id, _ in retweets], done)
+
+    async def with_media(self) -> list[int]:
+        """Deleted tweets of whose media objects may be left."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT tweet_id FROM deletions WHERE NOT stores ? 'media' LIMIT 1000"
+            )
+            return [row[0] for row in await cursor.fetchall()]
 
     async def note(self, store: str, tweet_ids: Iterable[int]) -> None:
         """Note that a store is rid of deleted tweets, by now."""
