@@ -58,6 +58,7 @@ class GraphClient(RelationCalls):
         self._create_session = self.unary(f"{SERVICE}/CreateSession", pb.CreateSessionResponse)
         self._refresh = self.unary(f"{SERVICE}/RefreshSession", pb.RefreshSessionResponse)
         self._delete_session = self.unary(f"{SERVICE}/DeleteSession", pb.DeleteSessionResponse)
+        self._use_dev_key = self.unary(f"{SERVICE}/UseDevKey", pb.UseDevKeyResponse)
         self._resolve_dev_key = self.unary(f"{SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
         self._notified = self.unary(
             f"{SERVICE}/BatchGetNotifiedFollowerIds", pb.BatchGetNotifiedFollowerIdsResponse
@@ -183,6 +184,11 @@ class GraphClient(RelationCalls):
         """Log out."""
         request = pb.DeleteSessionRequest(session_id=session_id)
         await self._delete_session(request, metadata=self._metadata)
+
+    async def use_dev_key(self, api_dev_key: str, quota: str, count: int) -> pb.UseDevKeyResponse:
+        """Use a part of an application's quota; PeerError DEV_KEY_INVALID."""
+        request = pb.UseDevKeyRequest(api_dev_key=api_dev_key, quota=quota, count=count)
+        return await self._use_dev_key(request)
 
     async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
         """The application behind a key; PeerError DEV_KEY_INVALID."""

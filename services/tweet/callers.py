@@ -1,24 +1,17 @@
 """Who posts, when the token or the application's key is in the request's body."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import jwt
-import structlog
 
-from clients.errors import PeerError
 from services.chassis.call import Call, Caller
 
-from .errors import DevKeyInvalidError
+from .dev_keys import DevKeyQuotas
 
 KEPT_SECONDS = 60.0
-TIMEOUT = 0.2
-"""Seconds that a post waits for Graph at most."""
 MAX_KEPT = 10_000
-Kept = TypeVar("Kept")
-log = structlog.get_logger()
+DEV_KEY = b"x-api-dev-key"
 
 
 class Verifier(Protocol):
@@ -30,26 +23,28 @@ class Verifier(Protocol):
 
 
 class BodyCallers:
-    """Sets a call's caller from the body's token; checks the body's dev key.
+    """Sets a call's caller from the body's token; counts the post by its dev key.
 
-    What was verified is remembered for a minute (a signature costs about 100 us), a token never
+    A token that was verified is remembered for a minute (a signature costs about 100 us), and never
     beyond its end.
     """
 
-    def __init__(
-        self, verifier: Verifier, resolve_dev_key: Callable[[str], Awaitable[object]]
-    ) -> None:
+    def __init__(self, verifier: Verifier, quotas: DevKeyQuotas) -> None:
         self._verifier = verifier
-        self._resolve_dev_key = resolve_dev_key
+        self._quotas = quotas
         self._tokens: dict[str, tuple[float, Caller]] = {}
-        self._dev_keys: dict[str, float] = {}
 
     async def identify(self, call: Call, *, token: str, dev_key: str) -> None:
-        """Take the caller from the token where no header named one, and check the dev key."""
+        """Take the caller from the token where no header named one; use the dev key's quota.
+
+        The key may be in the header `X-Api-Dev-Key` instead. Raises TOKEN_INVALID, DEV_KEY_INVALID,
+        QUOTA_EXCEEDED.
+        """
         if token and not call.caller.user_id:
             call.caller = self._caller(token)
-        if dev_key and self._dev_keys.get(dev_key, 0.0) < time.time():
-            await self._check(dev_key)
+        dev_key = dev_key or call.headers.get(DEV_KEY, b"").decode("latin-1")
+        if dev_key:
+            await self._quotas.count(dev_key, call)
 
     def _caller(self, token: str) -> Caller:
         until, caller = self._tokens.get(token, (0.0, None))
@@ -60,23 +55,8 @@ class BodyCallers:
             _keep(self._tokens, token, (min(now + KEPT_SECONDS, claims["exp"]), caller))
         return caller
 
-    async def _check(self, dev_key: str) -> None:
-        """Refuse an unknown key; a Graph that is away does not stop posts, the key only counts."""
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await self._resolve_dev_key(dev_key)
-        except PeerError as error:
-            if error.reason == "DEV_KEY_INVALID":
-                raise DevKeyInvalidError from None
-            log.warning("dev key not checked", why=str(error))
-            return
-        except TimeoutError:
-            log.warning("dev key not checked", why="no answer in time")
-            return
-        _keep(self._dev_keys, dev_key, time.time() + KEPT_SECONDS)
 
-
-def _keep(kept: dict[str, Kept], key: str, value: Kept) -> None:
+def _keep(kept: dict[str, tuple[float, Caller]], key: str, value: tuple[float, Caller]) -> None:
     if len(kept) >= MAX_KEPT:
         del kept[next(iter(kept))]
     kept[key] = value

@@ -12,6 +12,7 @@ from services.chassis.visibility import Visibility
 
 from .callers import BodyCallers
 from .deleting import Deleter, cleaning
+from .dev_keys import DevKeyQuotas
 from .favorites import Favorites
 from .ingesting import Ingester
 from .listing import AuthorLists, ReplicaLists
@@ -61,7 +62,7 @@ async def open_parts(
     visible = TweetVisibility(Visibility(graph.check_visibility))
     targets, reader = Targets(reads), TweetReader(reads, cache, messages)
     pages = TweetPages(reader, visible, engaged, graph)
-    callers = BodyCallers(TokenVerifier(settings.jwks_path), graph.resolve_dev_key)
+    callers = BodyCallers(TokenVerifier(settings.jwks_path), DevKeyQuotas(graph.use_dev_key))
     ingester = Ingester(posts, reads, cache, names, messages, ids, length)
     authors = AuthorLists(lists, replica, registry, wall_clock_ms)
     favorites = Favorites(engagement, cache, ids)

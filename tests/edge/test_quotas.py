@@ -1,5 +1,7 @@
 """Quotas: counted per user and plan, per address without a user; 429 says when to go on."""
 
+import asyncio
+
 import grpc
 import httpx
 import pytest
@@ -46,11 +48,11 @@ async def test_a_user_who_has_used_up_a_quota(edge: Edge) -> None:
 
 
 async def test_every_answer_says_what_is_left(edge: Edge) -> None:
-    token = edge.bearer(9003, plan="pro")
+    token = edge.bearer(9003, plan="trial")
     left = []
     for _ in range(3):
         answer = await edge.http.delete(TWEET, headers=token)
-        assert answer.headers["ratelimit-limit"] == str(LIMITS["pro"]["write"])
+        assert answer.headers["ratelimit-limit"] == str(LIMITS["trial"]["write"])
         left.append(int(answer.headers["ratelimit-remaining"]))
     assert left[0] > left[-1]
 
@@ -68,8 +70,8 @@ async def test_without_a_user_the_address_is_counted(edge: Edge) -> None:
         transport = httpx.AsyncHTTPTransport(local_address=address)
         async with httpx.AsyncClient(base_url=base, transport=transport) as client:
             count = limit + 4 if address == "127.0.0.2" else 1
-            codes[address] = [await log_in(client) for _ in range(count)]
-    assert codes["127.0.0.2"][:limit] == [200] * limit
+            codes[address] = list(await asyncio.gather(*(log_in(client) for _ in range(count))))
+    assert codes["127.0.0.2"].count(200) >= limit
     assert 429 in codes["127.0.0.2"]
     assert codes["127.0.0.3"] == [200]
 

@@ -1,5 +1,8 @@
 """Registered applications."""
 
+import asyncio
+import time
+
 from aviary.graph.v1 import graph_service_pb2 as pb
 
 from .world import World, call, refused
@@ -66,3 +69,42 @@ async def test_pages_are_the_whole_newest_first(world: World) -> None:
     assert found == names[::-1]
     with refused("PAGE_TOKEN_INVALID"):
         await world.graph.list_dev_keys(request, call(eve))
+
+
+async def use(world: World, key: str, count: int) -> pb.UseDevKeyResponse:
+    request = pb.UseDevKeyRequest(api_dev_key=key, quota="write", count=count)
+    return await world.graph.use_dev_key(request, call())
+
+
+async def test_a_quota_is_used_up_and_comes_back(world: World) -> None:
+    """S003-18."""
+    ada, eve = await world.users("ada", "eve")
+    made, other = await create(world, ada, name="one"), await create(world, ada, name="two")
+    (limit,) = [quota.limit for quota in made.dev_key.quotas if quota.name == "write"]
+    granted = await asyncio.gather(*(use(world, made.api_dev_key, 7) for _ in range(20)))
+    assert sum(answer.granted_count for answer in granted) == limit
+    assert (await use(world, made.api_dev_key, 1)).granted_count == 0
+    assert (await use(world, other.api_dev_key, 1)).granted_count == 1
+    request = pb.GetUsageRequest(dev_key_id=made.dev_key.dev_key_id)
+    [usage] = (await world.graph.get_usage(request, call(ada))).usages
+    assert (usage.quota.name, usage.used, usage.quota.limit) == ("write", limit, limit)
+    assert 0 < usage.reset_time.seconds - time.time() <= 61
+    with refused("DEV_KEY_NOT_FOUND"):
+        await world.graph.get_usage(request, call(eve))
+    await world.sql("UPDATE quota_uses SET end_time = now()")
+    [usage] = (await world.graph.get_usage(request, call(ada))).usages
+    assert (usage.used, usage.HasField("reset_time")) == (0, False)
+    assert (await use(world, made.api_dev_key, 2)).usage.used == 2
+
+
+async def test_bad_uses(world: World) -> None:
+    (ada,) = await world.users("ada")
+    made = await create(world, ada, name="one")
+    with refused("DEV_KEY_INVALID"):
+        await use(world, "ak_nonsense", 1)
+    with refused("INVALID_ARGUMENT", field="quota"):
+        await use(world, made.api_dev_key, 0)
+    for quota in ("", "read", "gold"):
+        request = pb.UseDevKeyRequest(api_dev_key=made.api_dev_key, quota=quota, count=1)
+        with refused("INVALID_ARGUMENT", field="quota"):
+            await world.graph.use_dev_key(request, call())

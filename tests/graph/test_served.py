@@ -144,7 +144,7 @@ async def test_errors_carry_their_reason(client: GraphClient) -> None:
 async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient) -> None:
     act_as(1)
     async with Peer("graph", client.address) as peer:
-        for name in ("SuggestUsers", "DismissSuggestion", "GetUsage"):
+        for name in ("SuggestUsers", "DismissSuggestion"):
             method = peer.unary(f"{SERVICE}/{name}", bytes)
             with pytest.raises(PeerError) as caught:
                 await method(getattr(pb, f"{name}Request")())

@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from grpc import StatusCode
 
 from aviary.graph.v1 import graph_service_pb2 as pb
+from aviary.graph.v1.dev_key_pb2 import Quota, QuotaUsage
 from aviary.graph.v1.user_pb2 import User
 from aviary.graph.v1.visibility_pb2 import VisibilityRule
 from services.chassis.call import Call
@@ -20,7 +22,7 @@ from tests.ports import free_port
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["GraphService"]
 NAMES = {"alice": 1001, "bob": 1002}
-DEV_KEY = "a-good-key"
+DEV_KEY, QUOTA = "a-good-key", 8
 
 
 class UserNotFoundError(ServiceError):
@@ -45,6 +47,8 @@ class GraphServicer:
         self._delay = 0.0
         self._away = False
         self._asked: list[str] = []
+        self._used = 0
+        self._uses: list[int] = []
         self._hidden: dict[tuple[int, int], VisibilityRule] = {}
         self._checks: list[pb.CheckVisibilityRequest] = []
 
@@ -82,13 +86,17 @@ class GraphServicer:
         users = [User(user_id=user_id) for user_id in request.user_ids]
         return pb.BatchGetUsersResponse(users=users)
 
-    async def resolve_dev_key(
-        self, request: pb.ResolveDevKeyRequest, _call: Call
-    ) -> pb.ResolveDevKeyResponse:
+    async def use_dev_key(self, request: pb.UseDevKeyRequest, _call: Call) -> pb.UseDevKeyResponse:
+        """A quota of QUOTA in all."""
         await asyncio.sleep(self._delay)
         if request.api_dev_key != DEV_KEY:
             raise DevKeyInvalidError
-        return pb.ResolveDevKeyResponse()
+        granted = min(request.count, QUOTA - self._used)
+        self._used += granted
+        self._uses.append(request.count)
+        usage = QuotaUsage(quota=Quota(name=request.quota, limit=QUOTA), used=self._used)
+        usage.reset_time.FromSeconds(int(time.time()) + 30)
+        return pb.UseDevKeyResponse(granted_count=granted, usage=usage)
 
 
 @asynccontextmanager

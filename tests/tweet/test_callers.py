@@ -1,18 +1,22 @@
 """Who posts: by header or by the body's token; and applications' keys."""
 
+import asyncio
 import dataclasses
 import time
 
 import pytest
 
+from aviary.graph.v1.graph_service_pb2 import UseDevKeyResponse
+from aviary.tweet.v1 import tweet_service_pb2 as pb
 from services.chassis.call import Call, Caller
 from services.chassis.config import Settings
 from services.chassis.errors import TokenInvalidError
 from services.chassis.tokens import TokenSigner, TokenVerifier
 from services.local.keys import ensure_keys
 from services.tweet.callers import BodyCallers
+from services.tweet.dev_keys import DevKeyQuotas
 
-from .graph import DEV_KEY, graph
+from .graph import DEV_KEY, QUOTA, graph
 from .harness import ALICE, BOB, Refused, Tweets, running
 
 
@@ -58,13 +62,13 @@ async def test_a_broken_token_is_refused(
 async def test_a_remembered_token_ends_with_its_life(
     config: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unused(_key: str) -> object:
+    async def unused(_key: str, _quota: str, _count: int) -> UseDevKeyResponse:
         raise AssertionError
 
     def no_more(_token: str) -> Caller:
         raise TokenInvalidError
 
-    callers = BodyCallers(TokenVerifier(config.jwks_path), unused)
+    callers = BodyCallers(TokenVerifier(config.jwks_path), DevKeyQuotas(unused))
     token = sign(config, BOB, lifetime=5)
     await callers.identify(Call("m", {}, None), token=token, dev_key="")
     now = time.time()
@@ -94,3 +98,22 @@ async def test_a_slow_graph_does_not_hold_an_application_up(config: Settings) ->
 
 async def test_graph_away_does_not_stop_an_application(tweets: Tweets) -> None:
     assert (await tweets.create(api_dev_key="unchecked", status="x")).tweet_id
+
+
+async def test_an_applications_posts_are_counted_together(config: Settings) -> None:
+    async with graph(config) as (known, servicer), running(known) as tweets:
+        request = pb.CreateTweetRequest(api_dev_key=DEV_KEY, status="x")
+        _, call = await tweets.call("CreateTweet", request, user=ALICE)
+        headers = dict(call.initial)
+        assert headers[b"ratelimit-limit"] == b"%d" % QUOTA
+        assert headers[b"ratelimit-remaining"] == b"%d" % (QUOTA - 1)
+        results = await asyncio.gather(
+            *(tweets.create(api_dev_key=DEV_KEY, status=f"{n}") for n in range(20)),
+            return_exceptions=True,
+        )
+        refused = [result for result in results if isinstance(result, Refused)]
+        assert len(refused) == 20 - (QUOTA - 1)
+        assert {each.reason for each in refused} == {"QUOTA_EXCEEDED"}
+        assert refused[0].metadata == {"quota": "write", "limit": str(QUOTA)}
+        assert len(servicer._uses) < 10, "those that wait are counted in one call"
+        await tweets.create(status="without a key")

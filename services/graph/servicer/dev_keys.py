@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aviary.graph.v1 import graph_service_pb2 as pb
 from services.chassis.call import Call
-from services.chassis.errors import IdempotencyMismatchError, ScopeMissingError
+from services.chassis.errors import IdempotencyMismatchError, InvalidFieldError, ScopeMissingError
 from services.chassis.paging import decode_key, encode_page_token, page_size_of
 from services.chassis.policy import OPERATOR_SCOPE
 
@@ -14,19 +14,27 @@ from ..domain import DEFAULT_PLAN, check_key_name, check_plan
 from ..errors import DevKeyInvalidError, DevKeyNotFoundError
 from ..store.dev_keys import DevKey, PostgresDevKeys
 from ..store.idempotency import Answered
+from ..store.quota_uses import PostgresQuotaUses
 from .messages import Messages
 from .sessions import TOKEN_BYTES, hash_of
 
 KEY_PREFIX, SHOWN = "ak_", 11
+COUNTED = ("write",)
+"""The quotas of which uses are counted by key."""
 
 
 class DevKeyMethods:
-    """CreateDevKey, ListDevKeys, DeleteDevKey, ResolveDevKey."""
+    """CreateDevKey, ListDevKeys, DeleteDevKey, GetUsage, UseDevKey, ResolveDevKey."""
 
     def __init__(
-        self, dev_keys: PostgresDevKeys, messages: Messages, next_id: Callable[[], int]
+        self,
+        dev_keys: PostgresDevKeys,
+        quota_uses: PostgresQuotaUses,
+        messages: Messages,
+        next_id: Callable[[], int],
     ) -> None:
         self._dev_keys = dev_keys
+        self._quota_uses = quota_uses
         self._dev_key_messages = messages
         self._next_dev_key_id = next_id
 
@@ -78,6 +86,36 @@ class DevKeyMethods:
         if not await self._dev_keys.delete(request.dev_key_id, call.require_caller()):
             raise DevKeyNotFoundError(dev_key_id=request.dev_key_id)
         return pb.DeleteDevKeyResponse()
+
+    async def get_usage(self, request: pb.GetUsageRequest, call: Call) -> pb.GetUsageResponse:
+        """What was used of a key's quotas."""
+        dev_key = await self._dev_keys.get(request.dev_key_id, call.require_caller())
+        if dev_key is None:
+            raise DevKeyNotFoundError(dev_key_id=request.dev_key_id)
+        used = await self._quota_uses.of(dev_key.dev_key_id)
+        return pb.GetUsageResponse(
+            dev_key_id=dev_key.dev_key_id,
+            plan=dev_key.plan,
+            usages=[
+                self._dev_key_messages.usage(dev_key.plan, quota, used.get(quota))
+                for quota in COUNTED
+            ],
+        )
+
+    async def use_dev_key(self, request: pb.UseDevKeyRequest, _call: Call) -> pb.UseDevKeyResponse:
+        """Use a part of a key's quota."""
+        dev_key = await self._dev_keys.resolve(hash_of(request.api_dev_key))
+        if dev_key is None:
+            raise DevKeyInvalidError
+        if request.quota not in COUNTED or request.count < 1:
+            problem = f"must be one of {', '.join(COUNTED)}, and the count at least 1"
+            raise InvalidFieldError(field="quota", problem=problem)
+        limit = self._dev_key_messages.plans.get(dev_key.plan, {}).get(request.quota, 0)
+        used = await self._quota_uses.use(dev_key.dev_key_id, request.quota, request.count, limit)
+        return pb.UseDevKeyResponse(
+            granted_count=used.granted,
+            usage=self._dev_key_messages.usage(dev_key.plan, request.quota, used),
+        )
 
     async def resolve_dev_key(
         self, request: pb.ResolveDevKeyRequest, _call: Call

@@ -64,7 +64,7 @@ class GraphServicer(
         SessionMethods.__init__(
             self, stores.sessions, stores.dev_keys, credentials, signer, messages, next_id
         )
-        DevKeyMethods.__init__(self, stores.dev_keys, messages, next_id)
+        DevKeyMethods.__init__(self, stores.dev_keys, stores.quota_uses, messages, next_id)
         FollowMethods.__init__(self, stores.follows, writer, users, pages)
         FollowRequestMethods.__init__(self, stores.follows, writer, pages)
         BlockMethods.__init__(self, stores.follows, writer, pages)

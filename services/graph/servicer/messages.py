@@ -14,8 +14,8 @@ from ..domain import User
 from ..domain_follows import Change, Follow, Happening
 from ..plans import Plans
 from ..store.dev_keys import DevKey
+from ..store.quota_uses import WINDOW_SECONDS, Used
 
-QUOTA_WINDOW = 60
 PAYLOADS = {
     Happening.FOLLOWED: payload_pb2.UserFollowed,
     Happening.UNFOLLOWED: payload_pb2.UserUnfollowed,
@@ -77,11 +77,22 @@ class Messages:
             key_prefix=dev_key.key_prefix,
             plan=dev_key.plan,
             quotas=[
-                dev_key_pb2.Quota(name=name, limit=limit, window_seconds=QUOTA_WINDOW)
+                dev_key_pb2.Quota(name=name, limit=limit, window_seconds=WINDOW_SECONDS)
                 for name, limit in quotas.items()
             ],
             create_time=timestamp_of(dev_key.dev_key_id),
         )
+
+    def usage(self, plan: str, quota: str, used: Used | None) -> dev_key_pb2.QuotaUsage:
+        """A quota of a plan and what was used of it; None where no window is running."""
+        limit = self.plans.get(plan, {}).get(quota, 0)
+        message = dev_key_pb2.QuotaUsage(
+            quota={"name": quota, "limit": limit, "window_seconds": WINDOW_SECONDS}
+        )
+        if used is not None:
+            message.used = used.used
+            message.reset_time.FromDatetime(used.end_time)
+        return message
 
     def _event(self, kind: str, key: int, payload: bytes) -> NewEvent:
         return NewEvent(self._next_id(), key, kind, payload)

@@ -60,6 +60,16 @@ class PostgresDevKeys:
             )
             return rows.rowcount == 1
 
+    async def get(self, dev_key_id: int, user_id: int) -> DevKey | None:
+        """One of a user's applications."""
+        async with self._pool.connection() as connection:
+            rows = await connection.execute(
+                f"SELECT {COLUMNS} FROM dev_keys WHERE dev_key_id = %s AND user_id = %s",  # noqa: S608 - names from this code
+                (dev_key_id, user_id),
+            )
+            row = await rows.fetchone()
+            return DevKey(*row) if row else None
+
     async def resolve(self, key_hash: bytes) -> DevKey | None:
         """The application behind a key's hash."""
         async with self._pool.connection() as connection:

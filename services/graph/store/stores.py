@@ -19,6 +19,7 @@ from .leased_cache import CacheMetrics
 from .login_failures import PostgresLoginFailures
 from .mutes import PostgresMutes
 from .profile_writer import ProfileWriter
+from .quota_uses import PostgresQuotaUses
 from .relations import PostgresRelations
 from .sessions import PostgresSessions
 from .user_cache import UserCache
@@ -33,6 +34,7 @@ class Stores(NamedTuple):
     sessions: PostgresSessions
     login_failures: PostgresLoginFailures
     dev_keys: PostgresDevKeys
+    quota_uses: PostgresQuotaUses
     follows: PostgresFollows
     follow_writer: FollowWriter
     follow_ids: PostgresFollowIds
@@ -66,6 +68,7 @@ def stores_on(
         sessions=PostgresSessions(pool),
         login_failures=PostgresLoginFailures(pool),
         dev_keys=PostgresDevKeys(pool),
+        quota_uses=PostgresQuotaUses(pool),
         follows=follows,
         follow_writer=writer,
         follow_ids=follow_ids,
