@@ -33,8 +33,10 @@ async def test_the_oldest_event_behind_a_cursor_counts(dsn: str) -> None:
                 " UNION SELECT 'done', partition, xid, seq FROM events"
             )
             await connection.execute(
-                "INSERT INTO event_failures (group_name, event_id, partition, error, dead)"
-                " SELECT 'slow', event_id, partition, 'no', true FROM events"
+                "INSERT INTO event_failures (group_name, event_id, partition, kind, payload,"
+                " create_time, attempts, error, due_time, dead)"
+                " SELECT 'slow', event_id, partition, kind, payload, create_time, 6, 'no',"
+                " now(), true FROM events"
             )
         await backlog.look()
     assert age("done") == 0
