@@ -1,4 +1,4 @@
-"""Writes Grafana's dashboards from source.yaml: `python k8s/components/monitoring/dashboards/render.py`."""
+"""Writes Grafana's dashboards from source.yaml; run it after a change there."""
 
 import json
 from pathlib import Path
