@@ -46,7 +46,7 @@ def in_code() -> Iterator[Metric]:
             continue
         for node in ast.walk(source.tree):
             named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if named and node.func.id in ENDINGS:  # type: ignore[attr-defined,union-attr]
+            if named and node.func.id in ENDINGS:  # type: ignore[attr-defined]
                 yield from _metric(node)  # type: ignore[arg-type]
 
 
