@@ -133,8 +133,6 @@ DEFECTS: dict[str, Defect] = {
             priorityClassName="other")),
     "more than two zones hold": (
         room.fits, lambda m: _box(m)["resources"]["requests"].update(cpu="16")),
-    "two Redis zones in one": (
-        room.pinned, lambda m: _lose(m, "StatefulSet", "redis-c")),
     "commits that wait for nobody": (
         room.databases, lambda m: m.one("Cluster", "tweet-db")["spec"]["postgresql"].pop(
             "synchronous")),

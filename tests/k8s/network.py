@@ -42,11 +42,18 @@ def open_to_the_world(manifests: Manifests) -> set[tuple[str, str]]:
 
 
 def closed(manifests: Manifests) -> Iterator[str]:
-    """Every pod is under a policy in both directions."""
-    for doc in manifests.workloads():
-        for direction in ("Ingress", "Egress"):
-            if not list(_policies(manifests, direction, labels(doc))):
-                yield f"{title(doc)}: {direction} is not restricted"
+    """What no policy names is denied to every pod, of today and of tomorrow, in both directions."""
+    for policy in manifests.of("NetworkPolicy"):
+        spec = policy["spec"]
+        both = set(spec["policyTypes"]) == {"Ingress", "Egress"}
+        if (
+            spec["podSelector"] == {}
+            and both
+            and not spec.get("ingress")
+            and not spec.get("egress")
+        ):
+            return
+    yield "no policy that denies everything"
 
 
 def needed(manifests: Manifests) -> set[Call]:
@@ -62,8 +69,7 @@ def needed(manifests: Manifests) -> set[Call]:
                 store = setting.removesuffix("_dsn").removesuffix("_replica")
                 found.add((name(doc), _database(manifests, store), 5432))
             if setting == "redis_url":
-                stores = [n for n, of in _parties(manifests) if _is_redis(of)]
-                found |= {(name(doc), store, 6379) for store in stores}
+                found |= {(name(doc), *place) for place in _redis(manifests)}
     return found
 
 
@@ -176,8 +182,11 @@ def _database(manifests: Manifests, store: str) -> str:
     return f"{store}-db" if clusters else "postgres"
 
 
-def _is_redis(of: dict[str, str]) -> bool:
-    return of.get("app.kubernetes.io/name") == "redis"
+def _redis(manifests: Manifests) -> Iterator[tuple[str, int]]:
+    """Nodes, and Sentinels where there are some, with their ports for clients."""
+    for party, of in _parties(manifests):
+        if of.get("app.kubernetes.io/name") in {"redis", "redis-sentinel"}:
+            yield party, _ports(manifests, party)[0]
 
 
 def _policies(manifests: Manifests, direction: str, of: dict[str, str]) -> Iterator[Doc]:

@@ -16,8 +16,7 @@ EVERYWHERE: tuple[Check, ...] = (
     words.versions, words.words,
 )  # fmt: skip
 IN_PRODUCTION: tuple[Check, ...] = (
-    catalogue.images, room.databases, room.fits, room.pinned, spread.replicas, spread.scaling,
-    spread.zones,
+    catalogue.images, room.databases, room.fits, spread.replicas, spread.scaling, spread.zones,
 )  # fmt: skip
 
 
@@ -29,6 +28,10 @@ def test_everywhere(overlay: Manifests, check: Check) -> None:
 @pytest.mark.parametrize("check", IN_PRODUCTION, ids=lambda check: check.__name__)
 def test_in_production(production: Manifests, check: Check) -> None:
     assert list(check(production)) == []
+
+
+def test_redis_cluster_has_a_master_a_zone(overlays: dict[str, Manifests]) -> None:
+    assert list(room.pinned(overlays["redis-cluster"])) == []
 
 
 def test_policies_allow_exactly_what_the_code_needs(overlay: Manifests) -> None:
@@ -45,5 +48,5 @@ def test_only_the_edge_is_open_and_few_go_out(overlay: Manifests) -> None:
 def _within(call: network.Call) -> bool:
     """Nodes of Redis, instances of databases, and shards of one copy, among themselves."""
     caller, callee, _ = call
-    redis = caller.startswith("redis-") and callee.startswith("redis-")
+    redis = caller.startswith("redis") and callee.startswith("redis")
     return redis or caller == callee

@@ -35,7 +35,7 @@ def validate(folder: Path, text: str, version: str) -> list[str]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", ["dev", "production"])
+@pytest.mark.parametrize("name", ["dev", "production", "redis-cluster"])
 def test_schemas(texts: dict[str, str], tmp_path: Path, name: str, version: str) -> None:
     found = {line for line in validate(tmp_path, texts[name], version) if line}
     assert found <= {f"no schema: {kind}" for kind in OF_OPERATORS}

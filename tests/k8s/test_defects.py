@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import network
+from . import network, room
 from .defects import DEFECTS, OPENINGS
 from .manifests import Manifests
 from .test_assertions import EVERYWHERE, IN_PRODUCTION
@@ -18,6 +18,12 @@ def test_a_defect_is_noticed(production: Manifests, defect: str) -> None:
 
 def test_every_check_has_its_defect() -> None:
     assert {check for check, _ in DEFECTS.values()} == {*EVERYWHERE, *IN_PRODUCTION}
+
+
+def test_two_masters_in_one_zone_are_noticed(overlays: dict[str, Manifests]) -> None:
+    spoilt = overlays["redis-cluster"].copied()
+    spoilt.docs.remove(spoilt.one("StatefulSet", "redis-c"))
+    assert list(room.pinned(spoilt))
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
