@@ -144,7 +144,7 @@ def references(manifests: Manifests) -> Iterator[str]:
                 yield f"{title(doc)}: no {kind} {wanted}"
 
 
-OUTSIDE = {"aviary-signing", "aviary-jwks", "aviary-vapid", "mail", "backups"}
+OUTSIDE = {"aviary-signing", "aviary-jwks", "aviary-vapid", "backups", "mail", "object-store"}
 """Secrets that docs/kubernetes.md tells to make."""
 
 

@@ -8,7 +8,8 @@ from .manifests import Manifests, title
 VERSIONS = {
     "ConfigMap": "v1", "CronJob": "batch/v1", "Deployment": "apps/v1",
     "HorizontalPodAutoscaler": "autoscaling/v2", "Job": "batch/v1", "Namespace": "v1",
-    "NetworkPolicy": "networking.k8s.io/v1", "PodDisruptionBudget": "policy/v1",
+    "NetworkPolicy": "networking.k8s.io/v1", "PersistentVolumeClaim": "v1",
+    "PodDisruptionBudget": "policy/v1",
     "PriorityClass": "scheduling.k8s.io/v1", "Secret": "v1", "Service": "v1",
     "ServiceAccount": "v1", "StatefulSet": "apps/v1",
     "Cluster": "postgresql.cnpg.io/v1", "ScheduledBackup": "postgresql.cnpg.io/v1",
