@@ -26,3 +26,7 @@ class NoSigningKeyError(CommandError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"there is no signing key at {path}; run 'aviary up' first")
+
+
+class PlanError(CommandError):
+    """What a plan was asked for cannot be worked out."""

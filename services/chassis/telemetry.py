@@ -9,6 +9,8 @@ import structlog
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
+from clients.context import current
+
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 """Seconds; an edge lies at each promised latency (0.02, 0.1, 0.2, 1 and 5 s)."""
 CODE_NAMES = {code.value[0]: code.name for code in StatusCode}
@@ -20,6 +22,7 @@ def configure_logging(level: str, **bound: str) -> None:
     structlog.configure(
         processors=[
             _bind(bound),
+            _tie,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without locals: they may hold passwords and tokens.
@@ -44,6 +47,16 @@ def _bind(fields: dict[str, str]) -> structlog.typing.Processor:
         return event
 
     return add
+
+
+def _tie(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the ids of the call being served, by which its lines are found in all services."""
+    for name, value in current.get().metadata:
+        if name == "x-request-id":
+            event.setdefault("request_id", value)
+        elif name == "traceparent":
+            event.setdefault("trace_id", value.split("-")[1] if value.count("-") > 1 else value)
+    return event
 
 
 class MethodMetrics:

@@ -18,6 +18,8 @@ CLUSTERS = {
     "aviary.notify.v1.NotifyService": "notify",
 }
 """Services that the edge leads to, and their clusters."""
+READS = {"read", "stream"}
+"""Quotas of methods that only read."""
 VERBS = ("get", "put", "post", "delete", "patch")
 
 
@@ -53,6 +55,11 @@ class Method:
     def cluster(self) -> str:
         """The cluster that serves it; empty where the edge leads to none."""
         return CLUSTERS.get(self.service, "")
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only reads: by its quota. Logging in is none of those, it costs as much."""
+        return self.rule.quota in READS
 
     @property
     def internal(self) -> bool:

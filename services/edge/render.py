@@ -13,7 +13,7 @@ from services.chassis.policy import Access, Policy, templates
 from . import contract, openapi, page
 from .quotas import Plans, filter_config, response_headers
 from .replies import MAX_BODY_BYTES, mappers
-from .routes import UPLOADS, routes
+from .routes import UPLOADS, routes, writing
 
 UPLOAD_PIECE_BYTES = 1 << 20
 """What the transcoder takes of an upload at a time: as much as a connection buffers."""
@@ -40,7 +40,8 @@ def write(settings: Settings, *, instance: str, admin: Path) -> Path:
     for path, text in documents.values():
         path.write_text(text)
     files = {name: str(path) for name, (path, _) in documents.items()}
-    config = render(settings, instance, admin, routes(methods, internal, **files))
+    table = routes(methods, internal, divided=divided(settings), **files)
+    config = render(settings, instance, admin, table)
     out = folder / f"{instance}.envoy.yaml"
     out.write_text(yaml.safe_dump(config, sort_keys=False, width=120))
     return out
@@ -95,9 +96,18 @@ def endpoints(address: str) -> list[dict[str, Any]]:
     ]
 
 
+def divided(settings: Settings) -> dict[str, str]:
+    """The services whose writes have replicas of their own, and where those are."""
+    named = {
+        name: getattr(settings, f"{name}_write_address", "") for name in contract.CLUSTERS.values()
+    }
+    return {name: address for name, address in named.items() if address}
+
+
 def _services(settings: Settings) -> list[dict[str, Any]]:
     template = Template((templates() / "cluster.yaml").read_text())
     addresses = {name: getattr(settings, f"{name}_address") for name in contract.CLUSTERS.values()}
+    addresses |= {writing(name): address for name, address in divided(settings).items()}
     return [
         yaml.safe_load(template.substitute(name=name, endpoints=json.dumps(endpoints(address))))
         for name, address in addresses.items()

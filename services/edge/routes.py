@@ -3,7 +3,7 @@
 REST and native gRPC meet here: the transcoder has turned REST into gRPC before a route is chosen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from .contract import Method
@@ -26,14 +26,22 @@ UPLOADS, CONTENT = "/api/v1/media", "/media/"
 
 
 def routes(
-    methods: Iterable[Method], internal: Iterable[str], *, page: str, openapi: str
+    methods: Iterable[Method],
+    internal: Iterable[str],
+    *,
+    page: str,
+    openapi: str,
+    divided: Container[str] = (),
 ) -> list[dict[str, Any]]:
-    """The edge's route table; the last route is the denial of what no other names."""
+    """The edge's route table; the last route is the denial of what no other names.
+
+    Of the `divided` services, writes have replicas of their own.
+    """
     return [
         document("/", page, "text/html; charset=utf-8", csp=CSP),
         document("/api/v1/openapi.json", openapi, "application/json"),
         *media(),
-        *(served(method) for method in methods if not method.internal),
+        *(served(method, divided) for method in methods if not method.internal),
         *(denied(path) for path in sorted(internal)),
         {
             "match": {"prefix": "/"},
@@ -87,8 +95,9 @@ def denied(path: str) -> dict[str, Any]:
     }
 
 
-def served(method: Method) -> dict[str, Any]:
+def served(method: Method, divided: Container[str] = ()) -> dict[str, Any]:
     """The way to a method's service, with its time limit, its quota and what may be retried."""
+    apart = method.cluster in divided and not method.reads
     bulk = method.streams and method.rule.quota in {"read", "upload"}
     seconds = MOVING_SECONDS if bulk else SECONDS.get(method.rule.quota, DEFAULT_SECONDS)
     limit = f"{seconds}s"
@@ -96,7 +105,7 @@ def served(method: Method) -> dict[str, Any]:
         "match": {"path": method.path},
         "metadata": route_metadata(method.rule.quota),
         "route": {
-            "cluster": method.cluster,
+            "cluster": writing(method.cluster) if apart else method.cluster,
             "timeout": "0s",
             # The service gets this, or the caller's own deadline where it is nearer, as
             # `grpc-timeout`; it gives up a little earlier, and can say what took too long.
@@ -112,6 +121,11 @@ def served(method: Method) -> dict[str, Any]:
         }
         route["typed_per_filter_config"] = {"body_limit": {"@type": BUFFER, "disabled": True}}
     return route
+
+
+def writing(cluster: str) -> str:
+    """The cluster of a service's replicas for writes."""
+    return f"{cluster}-write"
 
 
 def _retries(method: Method) -> dict[str, Any]:

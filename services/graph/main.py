@@ -33,7 +33,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         redis = await enter(open_redis(settings.redis_url))
         next_id = (await enter(leased_snowflakes(pool, runtime.instance))).next
         passwords = await enter(Passwords(registry))
-        event_log = await enter(events.event_servicer(pool, dsn, runtime.draining))
+        event_log = await enter(events.event_servicer(pool, dsn, runtime.draining, registry))
         await enter(sweeping(pool))
         messages = Messages(settings.public_url, load_plans(), next_id)
         stores = stores_on(

@@ -31,7 +31,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         graph = await enter(GraphClient(settings.graph_address))
         ids = await enter(leased_snowflakes(pool, runtime.instance))
         cached = await enter(cache.open_cache(redis, registry))
-        log = await enter(events.event_servicer(pool, settings.tweet_dsn, runtime.draining))
+        dsn, draining = settings.tweet_dsn, runtime.draining
+        log = await enter(events.event_servicer(pool, dsn, draining, registry))
         await enter(keys.pruning(pool))
         await enter(partitions.made_ahead(pool, registry))
         copy = await enter(_replica(runtime, pool))

@@ -139,3 +139,25 @@ def test_the_page_shows_every_path_and_needs_nothing_from_elsewhere() -> None:
     assert "http" not in template.replace("http-equiv", "").replace(
         "http://www.w3.org/2000/svg", ""
     )
+
+
+def test_writes_may_have_replicas_of_their_own(settings: Settings) -> None:
+    apart = replace(settings, tweet_write_address="dns:///tweet-write:8081")
+    found = {}
+    for name, each in {"together": settings, "apart": apart}.items():
+        config = yaml.safe_load(
+            render.write(each, instance="edge", admin=settings.home / "admin.sock").read_text()
+        )["static_resources"]
+        manager = config["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+        found[name] = {
+            r["match"]["path"].rpartition("/")[2]: r["route"]["cluster"]
+            for r in routes
+            if "route" in r
+        }
+        clusters = {cluster["name"] for cluster in config["clusters"]}
+        assert set(found[name].values()) <= clusters
+    changed = {m for m, cluster in found["apart"].items() if cluster != found["together"][m]}
+    assert {found["apart"][method] for method in changed} == {"tweet-write"}
+    assert {"CreateTweet", "DeleteTweet", "Retweet", "CreateMedia"} <= changed
+    assert not {"GetTweet", "GetHomeTimeline", "Follow", "StreamHomeTimeline"} & changed

@@ -8,6 +8,7 @@ from datetime import UTC
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
+from prometheus_client import CollectorRegistry
 
 from aviary.events.v1 import event_pb2
 from aviary.events.v1 import event_service_pb2 as pb
@@ -16,6 +17,7 @@ from ..call import Call
 from ..errors import InvalidFieldError, ServiceError
 from ..paging import decode_page_token, encode_page_token, page_size_of
 from ..stores import Pool
+from .backlog import Backlog
 from .failures import Failures
 from .leases import Leases
 from .log import CHANNEL, EventLog, LoggedEvent, Position
@@ -161,14 +163,15 @@ class EventServicer:
 
 @contextlib.asynccontextmanager
 async def event_servicer(
-    pool: Pool, dsn: str, draining: asyncio.Event
+    pool: Pool, dsn: str, draining: asyncio.Event, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[EventServicer]:
-    """The servicer with what runs beside it: listening for appends, and pruning."""
+    """The servicer with what runs beside it: listening for appends, pruning, and metrics."""
     wake = Wake()
     tasks = [
         asyncio.create_task(listen(dsn, wake, CHANNEL)),
         asyncio.create_task(_prune(EventLog(pool))),
         asyncio.create_task(_wake_for_drain(wake, draining)),
+        asyncio.create_task(Backlog(pool, registry or CollectorRegistry()).watch()),
     ]
     try:
         yield EventServicer(pool, wake, draining)

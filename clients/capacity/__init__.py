@@ -1,0 +1,1 @@
+"""How much of everything a load takes: profiles, measured figures, and arithmetic that is shown."""
