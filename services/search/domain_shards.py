@@ -1,7 +1,7 @@
 """Which shard holds a tweet, and how the shards' answers become one."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -36,12 +36,24 @@ class Hit(NamedTuple):
     score: float
 
 
-def newest(answers: Iterable[Iterable[Hit]], limit: int) -> list[Hit]:
-    """The newest hits of all shards, each shard's being newest first."""
-    merged = heapq.merge(*answers, key=lambda hit: -hit.tweet_id)
-    return [hit for _, hit in zip(range(limit), merged, strict=False)]
+class Answer(NamedTuple):
+    """The newest hits, newest first."""
+
+    hits: Sequence[Hit]
+    searched_to: int = 0
+    """Where a search ended early: they are all that there are down to this tweet."""
 
 
-def ranked(hits: Iterable[Hit]) -> list[int]:
+def newest(answers: Sequence[Answer], limit: int) -> Answer:
+    """The newest hits of all shards."""
+    searched_to = max((answer.searched_to for answer in answers), default=0)
+    merged = heapq.merge(*(answer.hits for answer in answers), key=lambda hit: -hit.tweet_id)
+    hits = [hit for _, hit in zip(range(limit), merged, strict=False)]
+    if searched_to:  # what is older may have others before it, in the shard that ended there
+        hits = [hit for hit in hits if hit.tweet_id >= searched_to]
+    return Answer(hits, searched_to)
+
+
+def ranked(hits: Sequence[Hit]) -> list[int]:
     """Tweets by score, the newer one first where two are alike."""
     return [hit.tweet_id for hit in sorted(hits, key=lambda h: (-h.score, -h.tweet_id))]

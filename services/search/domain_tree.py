@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .domain_places import Box, Near
+
 TEXT, HASHTAG, MENTION, URL = "text", "hashtag", "mention", "url"
 FROM, HAS = "from", "has"
 """Fields of a leaf. `hashtag` and `mention` are without their signs; all values are normalized."""
@@ -53,10 +55,11 @@ class Not:
     child: "Node"
 
 
-Node: TypeAlias = Term | Phrase | Range | And | Or | Not
+Leaf: TypeAlias = Term | Phrase | Range | Near | Box
+Node: TypeAlias = Leaf | And | Or | Not
 
 
-def leaves(node: Node) -> Iterator[Term | Phrase | Range]:
+def leaves(node: Node) -> Iterator[Leaf]:
     """Every leaf of a tree, from left to right."""
     match node:
         case And(children) | Or(children):

@@ -9,7 +9,7 @@ from services.chassis.short_cache import ShortCache
 
 from .authors import Authors
 from .domain_ranking import scoring_leaves, weight_of
-from .domain_shards import Hit, newest, ranked
+from .domain_shards import Answer, newest, ranked
 from .domain_tree import TEXT, Node
 from .index.shard_index import Question
 from .query.understanding import Understood, corrected
@@ -26,8 +26,8 @@ class Found(NamedTuple):
     """The newest hits: by score where there is one, else newest first."""
 
     ids: tuple[int, ...]
-    oldest: int
-    """The smallest of the ids; 0 where there are none."""
+    before: int
+    """Others may match below this id; 0 where none does."""
     unreachable: tuple[str, ...]
     """The shards that did not answer."""
 
@@ -74,14 +74,14 @@ class Finder:
         tree = await self._authors.resolved(key.tree)
         question = Question(tree, key.limit, key.before, weights, now_ms)
 
-        async def ask(replica: Replica) -> Sequence[Hit]:
+        async def ask(replica: Replica) -> Answer:
             return await replica.search(question)
 
         gathered = await self._scatter.ask(ask)
-        hits = newest(gathered.answers, key.limit)
+        hits, searched_to = newest(gathered.answers, key.limit)
         ids = ranked(hits) if key.scored else [hit.tweet_id for hit in hits]
-        oldest = hits[-1].tweet_id if hits else 0
-        found = Found(tuple(ids), oldest, gathered.unreachable)
+        before = hits[-1].tweet_id if len(hits) == key.limit else searched_to
+        found = Found(tuple(ids), before, gathered.unreachable)
         if not found.unreachable:
             self._found.put_many({key: found})
         return found

@@ -118,9 +118,7 @@ class Pages:
                     tree, limit, before=0 if before == START else before, scored=ranks
                 )
                 unreachable |= dict.fromkeys(found.unreachable)
-                ids = found.ids
-                before = found.oldest if len(ids) == limit else END
-                ranks = False
+                ids, before, ranks = found.ids, found.before, False
             ids, some = await self._take(ids, size - len(shown), viewer)
             shown += some
             if len(shown) == size or (not ids and before == END):

@@ -2,6 +2,7 @@
 
 from aviary.search.v1 import query_pb2 as pb
 
+from .domain_places import Box, Near, place_of, text_of
 from .domain_tree import And, Node, Not, Or, Phrase, Range, Term
 
 Operator = pb.QueryOperator
@@ -29,6 +30,9 @@ def message_of(node: Node) -> pb.QueryNode:
             return pb.QueryNode(
                 operator=Operator.QUERY_OPERATOR_RANGE, field=field, value=str(value)
             )
+        case Near() | Box():
+            field, text = text_of(node)
+            return pb.QueryNode(operator=Operator.QUERY_OPERATOR_PLACE, field=field, value=text)
         case Term(field, value):
             return pb.QueryNode(operator=Operator.QUERY_OPERATOR_TERM, field=field, value=value)
 
@@ -48,6 +52,8 @@ def node_of(message: pb.QueryNode) -> Node:
             return Range(since_ms=int(message.value))
         case Operator.QUERY_OPERATOR_RANGE:
             return Range(until_ms=int(message.value))
+        case Operator.QUERY_OPERATOR_PLACE:
+            return place_of(message.field, message.value)
         case Operator.QUERY_OPERATOR_TERM:
             return Term(message.field, message.value)
     raise ValueError(f"operator {message.operator} is unknown")

@@ -20,7 +20,7 @@ from clients.tail import Position
 from services.chassis.snowflake import id_at, unix_ms_of
 from services.search import domain_ranking as ranking
 from services.search.authors import Authors
-from services.search.domain_shards import Hit, Part, shard_of
+from services.search.domain_shards import Answer, Part, shard_of
 from services.search.finding import Finder
 from services.search.index.entries import entry_of
 from services.search.index.shard_index import Progress, Question, ShardIndex
@@ -40,7 +40,7 @@ class Local:
         self.address = f"shard {shard}"
         self._index = index
 
-    async def search(self, question: Question) -> Sequence[Hit]:
+    async def search(self, question: Question) -> Answer:
         return self._index.search(question)
 
     async def statistics(self, terms: Sequence[str]) -> Statistics:
@@ -133,11 +133,11 @@ def test_reindexing_replaces_and_deleting_removes(tmp_path: Path) -> None:
         assert entry is not None
         index.apply([entry], ())
         index.commit(Progress(Position(1, 1), complete=True))
-    assert (index.tweet_count, len(index.search(question))) == (1, 1)
+    assert (index.tweet_count, len(index.search(question).hits)) == (1, 1)
     index.apply((), [tweet.tweet_id])
-    assert len(index.search(question)) == 1, "what is not committed is not found"
+    assert len(index.search(question).hits) == 1, "what is not committed is not found"
     index.commit(Progress(Position(1, 2), complete=True))
-    assert (index.tweet_count, index.search(question)) == (0, [])
+    assert (index.tweet_count, index.search(question).hits) == (0, [])
     index.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry
 
 from aviary.search.v1 import shard_pb2
-from services.search.domain_shards import Hit
+from services.search.domain_shards import Answer
 from services.search.index.shard_index import Question
 from services.search.shards.addresses import addresses_of
 from services.search.shards.replica import Replica, Statistics
@@ -23,7 +23,7 @@ class Fake:
         self.fails = fails
         self.asked = 0
 
-    async def search(self, _question: Question) -> Sequence[Hit]:
+    async def search(self, _question: Question) -> Answer:
         raise NotImplementedError
 
     async def statistics(self, _terms: Sequence[str]) -> Statistics:

@@ -7,9 +7,11 @@ import tantivy
 from aviary.tweet.v1.tweet_pb2 import Tweet
 
 from ..analysis import Kind, analyze, terms_of, without_markup, words_of
+from ..domain_places import Point, point_of
 from ..domain_tree import HAS, HASHTAG, MENTION, TEXT, URL
 
 TWEET_ID, USER_ID, LENGTH, REACTIONS = "tweet_id", "user_id", "length", "reactions"
+LONGITUDE, LATITUDE = "longitude", "latitude"
 MARK, PLACE = "mark", "place"
 """A document of its own says how far the index has come."""
 FIELDS = {HASHTAG: "hashtags", MENTION: "mentions", URL: "urls", HAS: "has"}
@@ -30,6 +32,7 @@ class Entry(NamedTuple):
     urls: str
     has: str
     reactions: int
+    point: Point | None = None
 
 
 def schema() -> tantivy.Schema:
@@ -42,6 +45,8 @@ def schema() -> tantivy.Schema:
     builder.add_integer_field(USER_ID, indexed=True)
     builder.add_integer_field(LENGTH, fast=True)
     builder.add_integer_field(REACTIONS, fast=True)
+    builder.add_float_field(LONGITUDE, fast=True)
+    builder.add_float_field(LATITUDE, fast=True)
     builder.add_text_field(MARK, tokenizer_name="raw", index_option="basic")
     builder.add_text_field(PLACE, stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
@@ -76,7 +81,12 @@ def _entry(tweet: Tweet, words: list[str], terms: dict[Kind, list[str]], has: st
         " ".join(terms.get(Kind.URL, ())),
         " ".join([has, *named]),
         reactions_of(tweet),
+        _point_of(tweet) if tweet.HasField("location") else None,
     )
+
+
+def _point_of(tweet: Tweet) -> Point:
+    return point_of(tweet.location.longitude, tweet.location.latitude)
 
 
 def reactions_of(tweet: Tweet) -> int:
@@ -86,13 +96,15 @@ def reactions_of(tweet: Tweet) -> int:
 
 def document_of(entry: Entry) -> tantivy.Document:
     """The entry as the index takes it."""
-    fields = {
+    fields: dict[str, int | float | str] = {
         TWEET_ID: entry.tweet_id,
         USER_ID: entry.user_id,
         TEXT: entry.text,
         LENGTH: entry.length,
         REACTIONS: entry.reactions,
     }
+    if entry.point is not None:
+        fields[LONGITUDE], fields[LATITUDE] = entry.point
     for name in (HASHTAG, MENTION, URL, HAS):
         if value := getattr(entry, FIELDS[name]):
             fields[name] = value

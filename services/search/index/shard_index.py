@@ -18,13 +18,16 @@ from clients.tail import Position
 from services.chassis.snowflake import unix_ms_of
 
 from ..domain_ranking import Leaf, score, scoring_leaves, text_score, weight_of_leaf
-from ..domain_shards import Hit
+from ..domain_shards import Answer, Hit
 from ..domain_tree import FROM, TEXT, And, Node, Or, Phrase, Term
 from .entries import LENGTH, MARK, PLACE, REACTIONS, TWEET_ID, Entry, document_of, schema
-from .queries import both, ids_between, query_of
+from .queries import Queries, both, ids_among, ids_between, newest
+from .sieve import Sieve, has_circles
 
 HEAP_BYTES = 64 << 20
 THE_MARK = "here"
+CANDIDATE = 500
+"""Postings that may be looked at in the time that one candidate of a circle takes."""
 MAX_OPTIONAL = 8
 """Alternatives of an `OR` that are told apart in a score; more of them score alike."""
 log = structlog.get_logger()
@@ -123,12 +126,15 @@ class ShardIndex:
         return [searcher.doc_freq(field, value) for field, value in terms]
 
     def cost(self, tree: Node) -> int:
-        """About how many postings a search looks at."""
+        """About how many postings a search looks at, or could in its time."""
+        return self._postings(tree) * (CANDIDATE if has_circles(tree) else 1)
+
+    def _postings(self, tree: Node) -> int:
         match tree:
             case And(children):
-                return min(map(self.cost, children))
+                return min(map(self._postings, children))
             case Or(children):
-                return sum(map(self.cost, children))
+                return sum(map(self._postings, children))
             case Term(field, value) if field != FROM:
                 return self._searcher.doc_freq(field, value)
             case Phrase(values):
@@ -139,15 +145,29 @@ class ShardIndex:
         """The most used hashtags that start with something, and how many tweets hold them."""
         return self._searcher.terms_with_prefix("hashtag", prefix, limit=limit)
 
-    def search(self, question: Question) -> list[Hit]:
-        """The answer to a question, newest first."""
-        searcher = self._searcher
-        query = query_of(question.tree, self._schema)
-        if question.before:
-            query = both(query, ids_between(0, question.before, self._schema))
-        found = _newest(searcher, query, question.limit)
+    def search(self, question: Question) -> Answer:
+        """The answer to a question."""
+        searcher, searched_to = self._searcher, 0
+        if has_circles(question.tree):
+            sieve = Sieve(searcher, self._schema, question.tree)
+            found, searched_to = sieve.newest(question.limit, question.before)
+            query = ids_among(found, self._schema)
+        else:
+            query = Queries(self._schema).of(question.tree)
+            if question.before:
+                query = both(query, ids_between(0, question.before, self._schema))
+            found = newest(searcher, query, question.limit)
         if not question.weights or not found:
-            return [Hit(tweet_id, 0.0) for tweet_id in found]
+            return Answer([Hit(tweet_id, 0.0) for tweet_id in found], searched_to)
+        return Answer(self._scored(searcher, query, question, found), searched_to)
+
+    def _scored(
+        self,
+        searcher: tantivy.Searcher,
+        query: tantivy.Query,
+        question: Question,
+        found: Mapping[int, tantivy.DocAddress],
+    ) -> list[Hit]:
         addresses = list(found.values())
         lengths = searcher.fast_field_values(LENGTH, addresses)
         reactions = searcher.fast_field_values(REACTIONS, addresses)
@@ -191,27 +211,22 @@ class ShardIndex:
         assert question.weights is not None
         worth = weight_of_leaf(leaf, question.weights)
         # The newest that match and hold this one: all of `weights` that hold it are among them.
-        held = both(query, query_of(leaf.node, self._schema))
-        for tweet_id in _newest(searcher, held, question.limit):
+        held = both(query, Queries(self._schema).of(leaf.node))
+        for tweet_id in newest(searcher, held, question.limit):
             if tweet_id in weights:
                 weights[tweet_id] += worth
 
 
-def _newest(
-    searcher: tantivy.Searcher, query: tantivy.Query, limit: int
-) -> dict[int, tantivy.DocAddress]:
-    found = searcher.search(query, limit=limit, count=False, order_by_field=TWEET_ID).hits
-    return {int(tweet_id): address for tweet_id, address in found}
-
-
 def _opened(folder: Path, wanted: tantivy.Schema) -> tantivy.Index:
-    """The index in a folder; one that cannot be read is moved away, and a new one begun."""
+    """The index in a folder; one that is older, or cannot be read, is moved away for a new one."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return tantivy.Index(wanted, path=str(folder))
     except (ValueError, OSError) as error:
         aside = folder.with_name(f"{folder.name}.broken-{int(time.time())}")
-        log.warning("index cannot be read, begun anew", why=str(error), moved_to=str(aside))
+        log.warning(
+            "index is older or cannot be read, begun anew", why=str(error), moved_to=str(aside)
+        )
         shutil.move(folder, aside)
         folder.mkdir(parents=True)
         return tantivy.Index(wanted, path=str(folder))

@@ -7,6 +7,7 @@ from ..errors import QueryInvalidError
 MAX_LENGTH = 500
 MAX_DEPTH = 8
 MAX_TERMS = 32
+MAX_PLACES = 4
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 

@@ -20,6 +20,7 @@ from whoosh.qparser import (
 )
 
 from ..analysis import Analyzed, Kind, analyze
+from ..domain_places import BBOX, NEAR, Box, Near, Place, place_of
 from ..domain_tree import (
     FROM,
     HAS,
@@ -37,8 +38,9 @@ from ..domain_tree import (
     leaves,
 )
 from ..errors import QueryInvalidError
-from .bounds import MAX_TERMS
+from .bounds import MAX_PLACES, MAX_TERMS
 
+OPERATORS = (FROM, "since", "until", HAS, NEAR, BBOX)
 HAS_VALUES = ("media", "links", "hashtags", "mentions")
 FIELDS = {Kind.HASHTAG: HASHTAG, Kind.MENTION: MENTION, Kind.URL: URL}
 _WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)[A-Za-z0-9 ]+")
@@ -52,6 +54,8 @@ def parse(query: str) -> Node:
         raise QueryInvalidError("holds nothing to look for")
     if sum(1 for _ in leaves(tree)) > MAX_TERMS:
         raise QueryInvalidError(f"has more than {MAX_TERMS} terms")
+    if sum(isinstance(leaf, Near | Box) for leaf in leaves(tree)) > MAX_PLACES:
+        raise QueryInvalidError(f"has more than {MAX_PLACES} places")
     if not _asks(tree):
         raise QueryInvalidError("says only what must not be there, in a part of it; add what must")
     return tree
@@ -80,7 +84,9 @@ def _parser() -> QueryParser:
             WhitespacePlugin(),
             PhrasePlugin(),
             GroupPlugin(),
-            FieldsPlugin(expr=r"(?P<text>from|since|until|has):(?=\S)", remove_unknown=False),
+            FieldsPlugin(
+                expr=rf"(?<![\w/])(?P<text>{'|'.join(OPERATORS)}):(?=\S)", remove_unknown=False
+            ),
             OperatorsPlugin(
                 And=rf"{_BEFORE}AND(?=\s)",
                 Or=rf"{_BEFORE}OR(?=\s)",
@@ -131,7 +137,16 @@ def _leaf(text: str, field: str) -> Node | None:
     if field in ("since", "until"):
         day_ms = _day_ms(text, field)
         return Range(since_ms=day_ms) if field == "since" else Range(until_ms=day_ms)
+    if field in (NEAR, BBOX):
+        return _place(field, text)
     return _joined(And, _nodes(analyze(text)))
+
+
+def _place(operator: str, text: str) -> Place:
+    try:
+        return place_of(operator, text)
+    except ValueError as error:
+        raise QueryInvalidError(str(error)) from None
 
 
 def _nodes(tokens: Iterable[Analyzed]) -> Iterator[Node]:

@@ -1,17 +1,20 @@
 """A query, step by step: markup out, tokens, typos fixed, the boolean tree."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from .. import spelling
 from ..analysis import Analyzed, Kind, analyze, without_markup
-from ..domain_tree import FROM, TEXT, And, Node, Not, Or, Phrase, Range, Term, leaves
+from ..domain_places import Box, Near, text_of
+from ..domain_tree import TEXT, And, Node, Not, Or, Phrase, Range, Term, leaves
 from . import bounds
-from .syntax import parse
+from .syntax import OPERATORS, parse
 
 Frequencies = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
 """How many tweets hold each of some words; those that none holds may be left out."""
+_OPERATED = re.compile(rf"(?<![\w/])(?:{'|'.join(OPERATORS)}):\S+")
 
 
 class Correction(NamedTuple):
@@ -59,10 +62,11 @@ async def corrected(understood: Understood, frequencies: Frequencies) -> Underst
             found[word] = Correction(word, meant, counts[meant])
     if not found:
         return understood
+    operated = [match.span() for match in _OPERATED.finditer(understood.plain)]
     places = [
         (token.start, token.end, found[token.term].corrected)
         for token in understood.tokens
-        if token.kind is Kind.WORD and token.term in found and _is_plain(token, understood)
+        if token.kind is Kind.WORD and token.term in found and _is_plain(token, operated)
     ]
     fixed = spelling.respelled(understood.plain, places)
     tree = _exchanged(understood.tree, {word: c.corrected for word, c in found.items()})
@@ -82,6 +86,8 @@ def expression_of(node: Node) -> str:
             return '"' + " ".join(values) + '"'
         case Range(since_ms, until_ms):
             return f"time:{'' if since_ms is None else since_ms}..{until_ms or ''}"
+        case Near() | Box():
+            return ":".join(text_of(node))
         case Term(field, value):
             return value if field == TEXT else f"{field}:{value}"
 
@@ -95,9 +101,9 @@ def _words(tree: Node) -> Iterable[str]:
             yield leaf.value
 
 
-def _is_plain(token: Analyzed, understood: Understood) -> bool:
-    """Whether a token is a word of the text, not a user's name behind `from:`."""
-    return not understood.plain[: token.start].endswith(f"{FROM}:")
+def _is_plain(token: Analyzed, operated: Iterable[tuple[int, int]]) -> bool:
+    """Whether a token is a word of the text, not a user's name behind `from:` and the like."""
+    return not any(start <= token.start < end for start, end in operated)
 
 
 def _exchanged(node: Node, words: Mapping[str, str]) -> Node:

@@ -41,9 +41,10 @@ class ShardMethods:
             {each.term: each.weight for each in request.weights} or None,
             request.now_ms,
         )
-        hits = await self._local.search(question)
+        hits, searched_to = await self._local.search(question)
         return pb.SearchShardResponse(
-            hits=[shard_pb2.Hit(tweet_id=hit.tweet_id, score=hit.score) for hit in hits]
+            hits=[shard_pb2.Hit(tweet_id=hit.tweet_id, score=hit.score) for hit in hits],
+            searched_to_tweet_id=searched_to,
         )
 
     async def get_shard_statistics(

@@ -9,7 +9,7 @@ from aviary.search.v1 import search_service_pb2 as pb
 from aviary.search.v1 import shard_pb2
 from clients.search import SearchClient
 
-from ..domain_shards import Hit
+from ..domain_shards import Answer, Hit
 from ..index.follower import Follower
 from ..index.shard_index import Question, ShardIndex
 from ..tree_messages import message_of
@@ -32,7 +32,7 @@ class Replica(Protocol):
 
     address: str
 
-    async def search(self, question: Question) -> Sequence[Hit]:
+    async def search(self, question: Question) -> Answer:
         """The newest hits, with scores where the question has weights."""
         ...
 
@@ -52,7 +52,7 @@ class LocalReplica:
         self._follower = follower
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="search")
 
-    async def search(self, question: Question) -> Sequence[Hit]:
+    async def search(self, question: Question) -> Answer:
         """The newest hits, with scores where the question has weights."""
         if self._index.cost(question.tree) <= CHEAP:
             return self._index.search(question)
@@ -90,7 +90,7 @@ class RemoteReplica:
         self._client = client
         self.address = client.address
 
-    async def search(self, question: Question) -> Sequence[Hit]:
+    async def search(self, question: Question) -> Answer:
         """The newest hits, with scores where the question has weights."""
         request = pb.SearchShardRequest(
             shard=self._shard,
@@ -102,7 +102,8 @@ class RemoteReplica:
         for term, weight in (question.weights or {}).items():
             request.weights.add(term=term, weight=weight)
         reply = await self._client.search_shard(request)
-        return [Hit(hit.tweet_id, hit.score) for hit in reply.hits]
+        hits = [Hit(hit.tweet_id, hit.score) for hit in reply.hits]
+        return Answer(hits, reply.searched_to_tweet_id)
 
     async def statistics(self, terms: Sequence[str]) -> Statistics:
         """How common terms are there."""
