@@ -47,6 +47,8 @@ class Settings:
     """Name of this replica in logs and leases; by default service name and process id."""
     zone: str = "local"
     """Availability zone of this replica."""
+    endpoint_zones: str = ""
+    """Zones of what the addresses name: `host:port=zone`, commas between; empty: one zone."""
 
     tweet_dsn: str = ""
     """PostgreSQL of the Tweet service (libpq connection string)."""
@@ -61,7 +63,7 @@ class Settings:
     notify_dsn: str = ""
     """PostgreSQL of the Notify service."""
     redis_url: str = ""
-    """Redis of timelines and caches: `redis://`, `rediss://` or `unix://`."""
+    """Redis of timelines and caches: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`."""
     object_store: str = ""
     """Where media are kept: a folder's `file://` URL or `s3://bucket`."""
 
@@ -82,11 +84,19 @@ class Settings:
     """gRPC addresses of all shards, `;` between shards, `,` between replicas; empty: one shard."""
     local_search_shards: int = 1
     """How many shards `aviary up` starts."""
+    local_replicas: int = 1
+    """How many replicas of each service `aviary up` starts."""
+    local_zones: int = 1
+    """Zones that `aviary up` spreads them over; from two on the stores are replicated, too."""
+    local_redis: str = ""
+    """Redis of `aviary up`: `single`, `sentinel`; empty: sentinel where there are zones."""
     search_folder: Path | None = None
     """Folder of this process's shard; by default one in `home`/search."""
 
     edge_port: int = 8080
     """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""
+    edge_address: str = ""
+    """Addresses of all edges, for the zones' shares of the traffic; empty: there is one zone."""
     edge_concurrency: int = 1
     """Envoy worker threads of the edge; a page of 20 tweets costs one about 200 us."""
     public_url: str = "http://127.0.0.1:8080"

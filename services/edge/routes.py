@@ -13,6 +13,8 @@ from .replies import INTERNAL_METHOD, details_header
 SECONDS = {"read": 5, "stream": 0, "upload": 120}
 """Most seconds that a call may take, by quota; 0 is no limit."""
 DEFAULT_SECONDS = 10
+TRY_LIMIT = "2.5s"
+"""After that a read is tried at another replica: this one may hang."""
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the service has not seen the call, so that any call may be repeated."""
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -90,7 +92,9 @@ def served(method: Method) -> dict[str, Any]:
 def _retries(method: Method) -> dict[str, Any]:
     """The mesh's one layer of retries: reads; of writes only what never reached the service."""
     read = method.rule.quota == "read"
+    limit = {"per_try_timeout": TRY_LIMIT} if read and not method.streams else {}
     return {
+        **limit,
         "retry_on": f"{NOT_SENT},unavailable,reset" if read else NOT_SENT,
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},

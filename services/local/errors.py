@@ -47,6 +47,14 @@ class ServerMissingError(LocalError):
         self.server = server
 
 
+class UnknownRedisError(LocalError):
+    """The setting names a kind of Redis that is not there."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"no such Redis: {kind}; choose single or sentinel with --redis")
+        self.kind = kind
+
+
 class StoreUnreachableError(LocalError):
     """A store outside of the mesh, named by a setting, does not answer."""
 

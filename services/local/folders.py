@@ -40,6 +40,10 @@ class Folders:
         """What the supervisor runs, for `status` and `down`."""
         return self.run / "state.json"
 
+    def hold_file(self, name: str) -> Path:
+        """What keeps the process of that name down once it has ended."""
+        return self.run / "hold" / name
+
     def log_file(self, name: str) -> Path:
         """Where the process of that name writes."""
         return self.log / f"{name}.log"
@@ -69,6 +73,12 @@ def prepare(home: Path) -> Folders:
         reason = error.strerror or str(error)
         raise HomeUnusableError(Path(error.filename or folders.home), reason) from error
     return folders
+
+
+def release(folders: Folders) -> None:
+    """Hold nothing down any more, such as what a drill that was killed has left behind."""
+    for file in (folders.run / "hold").glob("*"):
+        file.unlink(missing_ok=True)
 
 
 def _ours(folder: Path) -> None:

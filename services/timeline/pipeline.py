@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from services.chassis.stores import Redis
 
 READ_BYTES = 1 << 16
+NOT_PRIMARY = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING")
 _MORE = object()
 Answers: TypeAlias = tuple[list[Any], list[ResponseError]]
 """All replies in order, and those of them that are refusals."""
@@ -57,7 +58,10 @@ class Pipeline:
         try:
             await connection.send_packed_command(commands)
             answers = await _read(connection, count)
-            answered = True
+            # Of a server that is not the primary any more the client asks who is, once it connects.
+            answered = not any(str(refusal).startswith(NOT_PRIMARY) for refusal in answers[1])
+            if not answered:
+                raise RedisConnectionError(f"the server does not take this now: {answers[1][0]}")
             return answers
         finally:
             if not answered:  # the rest would be read as the answers to somebody else's commands

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,9 +29,20 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-@pytest.mark.parametrize("bind_address", ["127.0.0.1", "0.0.0.0", "::1"])
-def test_envoy_accepts_the_configuration(settings: Settings, bind_address: str) -> None:
-    settings = replace(settings, bind_address=bind_address)
+ZONES = {
+    "zone": "a",
+    "edge_address": "ipv4:127.0.0.1:1,127.0.0.1:2",
+    "tweet_address": "ipv4:127.0.0.1:3,127.0.0.1:4",
+    "endpoint_zones": "127.0.0.1:1=a,127.0.0.1:2=b,127.0.0.1:3=a,127.0.0.1:4=b",
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"bind_address": "127.0.0.1"}, {"bind_address": "0.0.0.0"}, {"bind_address": "::1"}, ZONES],
+)
+def test_envoy_accepts_the_configuration(settings: Settings, changed: dict[str, Any]) -> None:
+    settings = replace(settings, **changed)
     config = render.write(settings, instance="edge", admin=settings.home / "admin.sock")
     command = [envoy_binary(), "--mode", "validate", "--config-path", str(config)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -96,8 +108,21 @@ def test_every_plan_has_every_quota_and_waits_of_a_second_suffice() -> None:
     ],
 )
 def test_addresses(address: str, expected: list[tuple[str, int]]) -> None:
-    sockets = [e["endpoint"]["address"]["socket_address"] for e in render.endpoints(address)]
-    assert [(s["address"], s["port_value"]) for s in sockets] == expected
+    (group,) = render.endpoints(address)
+    assert sockets_of(group) == expected
+    assert "locality" not in group
+
+
+def test_endpoints_are_grouped_by_zone() -> None:
+    zones = {"127.0.0.1:1": "a", "127.0.0.1:3": "a", "127.0.0.1:2": "b"}
+    groups = render.endpoints("ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", zones)
+    found = {group["locality"]["zone"]: sockets_of(group) for group in groups}
+    assert found == {"a": [("127.0.0.1", 1), ("127.0.0.1", 3)], "b": [("127.0.0.1", 2)]}
+
+
+def sockets_of(group: dict[str, Any]) -> list[tuple[str, int]]:
+    sockets = [each["endpoint"]["address"]["socket_address"] for each in group["lb_endpoints"]]
+    return [(each["address"], each["port_value"]) for each in sockets]
 
 
 def test_openapi_describes_every_path() -> None:
