@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import demo, graph_import, mesh, search, token, user
+from clients.cli import demo, drill, graph_import, mesh, search, token, user
 
 app = typer.Typer(
     help="Aviary: a Twitter-shaped mesh of gRPC services.",
@@ -22,7 +22,7 @@ def options(
     """Aviary: a Twitter-shaped mesh of gRPC services."""
 
 
-for group in (mesh, user, search, token, graph_import, demo):
+for group in (mesh, user, search, token, graph_import, demo, drill):
     group.register(app)
 
 

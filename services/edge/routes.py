@@ -13,7 +13,7 @@ from .replies import INTERNAL_METHOD, details_header
 SECONDS = {"read": 5, "stream": 0, "upload": 120}
 """Most seconds that a call may take, by quota; 0 is no limit."""
 DEFAULT_SECONDS = 10
-TRY_LIMIT = "2.5s"
+TRY_LIMIT = "2.8s"
 """After that a read is tried at another replica: this one may hang."""
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the service has not seen the call, so that any call may be repeated."""

@@ -1,0 +1,139 @@
+"""The table of drills, and how one is run: calm, fault, calm, then the audit."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from services.chassis.tokens import TokenSigner
+from services.local.drills import faults
+from services.local.drills.audit import Audit
+from services.local.drills.cast import sign_up
+from services.local.drills.edges import open_edges
+from services.local.drills.ledger import Ledger
+from services.local.drills.load import Load, Outcome
+from services.local.drills.report import Limits, Report, Side
+from services.local.drills.target import FaultMissingError, Target
+
+BEFORE_SECONDS, AFTER_SECONDS = 3.0, 4.0
+DEFAULT_RATE = 60.0
+Fault = Callable[[Target, Random], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A fault and what must be kept under it."""
+
+    name: str
+    promise: str
+    """Numbers of the promises in docs/reliability.md."""
+    fault: Fault
+    limits: Limits
+    control: Fault | None = None
+    """A fault under which it must fail; None: nothing happens, and a false entry is audited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a drill is run."""
+
+    rate: float = DEFAULT_RATE
+    seed: int = 1
+    control: bool = False
+    ledger_folder: Path = Path()
+
+
+def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
+    """All drills by name, in the order in which they run."""
+    rows = [
+        Drill("flush", "3", _plain(faults.flush_redis), Limits()),
+        Drill("promote", "1, 5", _plain(faults.promote), Limits(0.0, 0.5, 0.0, 10.0),
+              control=_plain(faults.lose_answered_writes)),
+        Drill("redis", "4", _plain(faults.fail_redis_over), Limits()),
+        Drill("redis-hang", "4", _plain(faults.hang_redis), Limits()),
+        Drill("hang", "6", faults.hang, Limits(0.05, 0.5, 3.0, 12.0)),
+        Drill("kill", "1, 2, 6", partial(_kill, kills), Limits(0.001, 0.2, 1.0, 10.0)),
+        Drill("zone", "8", partial(_zone, zone_seconds, "without"), Limits(0.001, 0.01, 1.0, 3.0)),
+        Drill("zone-primary", "1, 5, 8", partial(_zone, zone_seconds / 2, "with"),
+              Limits(0.001, 0.2, 1.0, 10.0)),
+        Drill("roll", "7", _plain(faults.roll), Limits()),
+    ]  # fmt: skip
+    return {row.name: row for row in rows}
+
+
+async def run(drill: Drill, target: Target, options: Options) -> Report:
+    """Run one drill on a mesh that is healthy; it is healthy again afterwards, or it failed."""
+    signer = TokenSigner(target.settings.signing_key_path)
+    file = options.ledger_folder / f"{drill.name}.ledger.jsonl"
+    async with open_edges(target.edges) as edges:
+        cast = await sign_up(edges, signer)
+        ledger = Ledger(file)
+        try:
+            load = Load(edges, cast, ledger, options.rate)
+            return await _run(drill, target, options, load, Audit(edges, cast, ledger))
+        finally:
+            ledger.close()
+
+
+async def _run(drill: Drill, target: Target, options: Options, load: Load, audit: Audit) -> Report:
+    started, random = time.monotonic(), Random(options.seed)  # noqa: S311 - repeatable
+    fault = (drill.control or _nothing) if options.control else drill.fault
+    happened = missing = ""
+    async with load.running():
+        await asyncio.sleep(BEFORE_SECONDS)
+        try:
+            happened = await fault(target, random)
+        except FaultMissingError as error:
+            missing = str(error)
+        await asyncio.sleep(AFTER_SECONDS)
+    await target.healthy()
+    if options.control and drill.control is None:
+        audit.ledger.note("post", audit.cast.authors[0], 1, "never made")
+    answered = len(audit.ledger.answered)
+    findings = await audit.settled()
+    return Report(
+        name=drill.name,
+        fault=happened,
+        missing=missing,
+        reads=_side(load.outcomes, writes=False),
+        writes=_side(load.outcomes, writes=True),
+        limits=drill.limits,
+        findings=findings,
+        answered=answered,
+        errors=Counter(f"{row.kind}: {row.error}" for row in load.outcomes if row.error),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _side(outcomes: list[Outcome], *, writes: bool) -> Side:
+    return Side.of(row for row in outcomes if row.writes == writes)
+
+
+async def _nothing(_target: Target, _random: Random) -> str:
+    await asyncio.sleep(1.0)
+    raise FaultMissingError("this is a control")
+
+
+def _plain(fault: Callable[[Target], Awaitable[str]]) -> Fault:
+    async def run_fault(target: Target, _random: Random) -> str:
+        return await fault(target)
+
+    return run_fault
+
+
+async def _kill(kills: int, target: Target, random: Random) -> str:
+    return await faults.kill_at_random(target, random, kills)
+
+
+async def _zone(seconds: float, which: str, target: Target, _random: Random) -> str:
+    """The zone with PostgreSQL's primary, or one without a primary of anything."""
+    primary = target.process(await faults.primary_of(target)).zone
+    redis = target.process(await faults.redis_of(target)).zone
+    if which == "with":
+        return await faults.lose_zone(target, primary, seconds)
+    zone = next(zone for zone in reversed(target.zones()) if zone not in (primary, redis))
+    return await faults.lose_zone(target, zone, seconds)
