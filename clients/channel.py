@@ -17,8 +17,10 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # A replica that hangs keeps its connections: without pings half of the calls would wait for it.
-    ("grpc.keepalive_time_ms", 1_500),
-    ("grpc.keepalive_timeout_ms", 1_500),
+    # It is found before the edge tries a read again (services/edge/routes.py).
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 1_000),
+    ("grpc.http2.ping_timeout_ms", 1_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

@@ -1,6 +1,5 @@
 """`aviary drill`: a fault in a running mesh, under load, and what it cost."""
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,8 @@ Control = Annotated[
 Kills = Annotated[int, typer.Option(min=1, help="Processes that 'kill' kills.")]
 ZoneSeconds = Annotated[float, typer.Option(min=5, help="How long 'zone' is without its zone.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a mesh for it, and stop it after.")]
+Edges = Annotated[str, typer.Option(help="For 'watch': host:port of the edges, commas between.")]
+Seconds = Annotated[float, typer.Option(min=1, help="How long 'watch' watches.")]
 Out = Annotated[Path | None, typer.Option("--ledgers", help="Folder for the ledgers.")]
 
 
@@ -36,29 +37,32 @@ def drill(
     zone_seconds: ZoneSeconds = 60.0,
     fresh: Fresh = False,
     ledgers: Out = None,
+    edges: Edges = "",
+    seconds: Seconds = 60.0,
 ) -> None:
-    """Inject a fault under load; exit code 1 unless everything promised was kept."""
-    from clients.cli.drill_mesh import mesh_home
-    from clients.cli.drill_table import print_list, print_report, print_table
-    from services.local.drills.drill import Options, drills, run
-    from services.local.drills.report import Report
-    from services.local.drills.target import Target
+    """Inject a fault under load; exit code 1 unless everything promised was kept.
+
+    `watch` injects nothing: load and audit while the fault comes from elsewhere.
+    """
+    from clients.cli.drill_runs import run_chosen, run_watch
+    from clients.cli.drill_table import print_list, print_table
+    from services.local.drills.cut import NAME as CUT
+    from services.local.drills.drill import Options, drills
 
     table = drills(kills, zone_seconds)
     if name == "list":
         print_list(table)
         return
-    if name != "all" and name not in table:
-        raise typer.BadParameter(f"{name}: there is {', '.join(table)}")
-    chosen = list(table.values()) if name == "all" else [table[name]]
+    if name not in {"all", "watch", CUT, *table}:
+        raise typer.BadParameter(f"{name}: there is {', '.join((*table, CUT, 'watch'))}")
     folder = ledgers or Path(tempfile.mkdtemp(prefix="av-drill-"))
     options = Options(rate=rate, seed=seed, control=control, ledger_folder=folder)
-    reports: list[Report] = []
     began = time.monotonic()
-    with mesh_home(home, fresh=fresh) as place:
-        for each in chosen:
-            reports.append(asyncio.run(run(each, Target(place), options)))
-            print_report(reports[-1])
+    if name == "watch":
+        reports = run_watch(edges.split(","), seconds, options)
+    else:
+        chosen = list(table.values()) if name == "all" else [table[name]] if name in table else []
+        reports = run_chosen(chosen, home, options, fresh=fresh, cut=name in {"all", CUT})
     print_table(reports, time.monotonic() - began, folder)
     if any(report.passed == control for report in reports):
         raise typer.Exit(1)

@@ -1,10 +1,8 @@
 """The mesh that a drill is run on: one that runs already, or one of its own."""
 
 import contextlib
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import typer
 
 from services.chassis.config import Settings
 from services.local import control
+from services.local.folders import temporary_home
 
 SIZE = ("--replicas", "2", "--zones", "3")
 
@@ -22,16 +21,13 @@ def mesh_home(home: Path | None, *, fresh: bool) -> Iterator[Path]:
     if not fresh:
         yield (home or Settings.from_environ().home).expanduser().absolute()
         return
-    place = Path(tempfile.mkdtemp(prefix="av-"))
-    place.chmod(0o711)  # PostgreSQL's own account passes through when root runs it
     command = [sys.executable, "-m", "clients.cli.main", "up", "--detach", *SIZE]
     typer.echo(f"starting a mesh: aviary up {' '.join(SIZE)}")
-    try:
-        subprocess.run(
-            [*command, "--home", str(place), "--port", "0"], check=True, stdout=subprocess.DEVNULL
-        )
-        yield place
-    finally:
-        if mesh := control.find(place):
-            control.stop(mesh)
-        shutil.rmtree(place, ignore_errors=True)
+    with temporary_home() as place:
+        options = ("--home", str(place), "--port", "0")
+        try:
+            subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+            yield place
+        finally:
+            if mesh := control.find(place):
+                control.stop(mesh)

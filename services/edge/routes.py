@@ -96,7 +96,7 @@ def _retries(method: Method) -> dict[str, Any]:
     return {
         **limit,
         "retry_on": f"{NOT_SENT},unavailable,reset" if read else NOT_SENT,
-        "num_retries": 2,
+        "num_retries": 3,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
         "retry_host_predicate": [
             {

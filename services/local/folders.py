@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +76,17 @@ def prepare(home: Path) -> Folders:
         reason = error.strerror or str(error)
         raise HomeUnusableError(Path(error.filename or folders.home), reason) from error
     return folders
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home with a short path (those of sockets are limited) that goes again."""
+    home = Path(tempfile.mkdtemp(prefix="av-"))
+    home.chmod(0o711)  # PostgreSQL's own account passes through when root runs it
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def release(folders: Folders) -> None:

@@ -1,9 +1,10 @@
 """The table of drills, and how one is run: calm, fault, calm, then the audit."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,34 +68,52 @@ def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
 
 async def run(drill: Drill, target: Target, options: Options) -> Report:
     """Run one drill on a mesh that is healthy; it is healthy again afterwards, or it failed."""
-    signer = TokenSigner(target.settings.signing_key_path)
-    file = options.ledger_folder / f"{drill.name}.ledger.jsonl"
-    async with open_edges(target.edges) as edges:
-        cast = await sign_up(edges, signer)
-        ledger = Ledger(file)
-        try:
-            load = Load(edges, cast, ledger, options.rate)
-            return await _run(drill, target, options, load, Audit(edges, cast, ledger))
-        finally:
-            ledger.close()
-
-
-async def _run(drill: Drill, target: Target, options: Options, load: Load, audit: Audit) -> Report:
-    started, random = time.monotonic(), Random(options.seed)  # noqa: S311 - repeatable
     fault = (drill.control or _nothing) if options.control else drill.fault
-    happened = missing = ""
-    async with load.running():
-        await asyncio.sleep(BEFORE_SECONDS)
-        try:
-            happened = await fault(target, random)
-        except FaultMissingError as error:
-            missing = str(error)
-        await asyncio.sleep(AFTER_SECONDS)
-    await target.healthy()
-    if options.control and drill.control is None:
-        audit.ledger.note("post", audit.cast.authors[0], 1, "never made")
-    answered = len(audit.ledger.answered)
-    findings = await audit.settled()
+    forged = options.control and drill.control is None
+
+    async def inject() -> str:
+        return await fault(target, Random(options.seed))  # noqa: S311 - repeatable
+
+    signer = TokenSigner(target.settings.signing_key_path)
+    return await _run(drill, target.edges, signer, options, inject, target.healthy, forged=forged)
+
+
+async def watch(
+    edges: Sequence[str], signing_key: Path, seconds: float, options: Options
+) -> Report:
+    """The load and the audit alone, while the fault is somebody else's, such as kubectl's."""
+
+    async def wait() -> str:
+        await asyncio.sleep(seconds)
+        return f"watched for {seconds:.0f} s"
+
+    drill = Drill("watch", "1, 6, 7, 8", _nothing, Limits(0.001, 0.01, 3.0, 10.0))
+    signer = TokenSigner(signing_key)
+    return await _run(drill, edges, signer, options, wait, _healed, forged=options.control)
+
+
+async def _run(
+    drill: Drill,
+    addresses: Sequence[str],
+    signer: TokenSigner,
+    options: Options,
+    inject: Callable[[], Awaitable[str]],
+    heal: Callable[[], Awaitable[None]],
+    *,
+    forged: bool,
+) -> Report:
+    started = time.monotonic()
+    file = options.ledger_folder / f"{drill.name}.ledger.jsonl"
+    async with open_edges(addresses) as edges:
+        cast = await sign_up(edges, signer)
+        with contextlib.closing(Ledger(file)) as ledger:
+            load = Load(edges, cast, ledger, options.rate)
+            happened, missing = await _under(load, inject)
+            await heal()
+            if forged:
+                ledger.note("post", cast.authors[0], 1, "never made")
+            answered = len(ledger.answered)
+            findings = await Audit(edges, cast, ledger).settled()
     return Report(
         name=drill.name,
         fault=happened,
@@ -107,6 +126,22 @@ async def _run(drill: Drill, target: Target, options: Options, load: Load, audit
         errors=Counter(f"{row.kind}: {row.error}" for row in load.outcomes if row.error),
         seconds=time.monotonic() - started,
     )
+
+
+async def _under(load: Load, inject: Callable[[], Awaitable[str]]) -> tuple[str, str]:
+    """The fault under load: what happened, or why it did not."""
+    async with load.running():
+        await asyncio.sleep(BEFORE_SECONDS)
+        try:
+            happened, missing = await inject(), ""
+        except FaultMissingError as error:
+            happened, missing = "", str(error)
+        await asyncio.sleep(AFTER_SECONDS)
+    return happened, missing
+
+
+async def _healed() -> None:
+    return
 
 
 def _side(outcomes: list[Outcome], *, writes: bool) -> Side:

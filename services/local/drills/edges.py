@@ -59,13 +59,14 @@ class Edges:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Check the edges' health as long as this is open."""
-        async with self._peer, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._watch(address)) for address in self._addresses]
+        async with self._peer:
+            tasks = [asyncio.create_task(self._watch(address)) for address in self._addresses]
             try:
                 yield
             finally:
                 for task in tasks:
                     task.cancel()
+                await asyncio.wait(tasks)
 
     def _next(self) -> str:
         healthy = self._healthy or self._addresses

@@ -1,6 +1,7 @@
 """The faults. Each injects, asserts that it happened, lets time pass, heals, and tells what was."""
 
 import asyncio
+import itertools
 import signal
 from random import Random
 
@@ -8,7 +9,7 @@ import psycopg
 from redis.exceptions import RedisError
 
 from services.chassis.redis_client import connected
-from services.local.drills.target import FaultMissingError, NothingToDrillError, Target, thaw, until
+from services.local.drills.target import FaultMissingError, NothingToDrillError, Target, until
 
 SERVICES = ("tweet", "graph", "timeline", "search", "notify")
 WORKERS = ("fanout", "trends", "notifier")
@@ -19,10 +20,14 @@ FREEZE_SECONDS = 8.0
 
 async def kill_at_random(target: Target, random: Random, kills: int) -> str:
     """SIGKILL: an edge, a service, a worker, Redis or PostgreSQL, one after the other."""
-    kinds = ("edge", *SERVICES, *WORKERS, "redis", "postgres")
-    victims = []
-    for _ in range(kills):
-        name = random.choice(target.names(random.choice(kinds)))
+    kinds = ["edge", *SERVICES, *WORKERS, "redis", "postgres"]
+    random.shuffle(kinds)
+    victims: list[str] = []
+    for kind in itertools.islice(itertools.cycle(kinds), kills):
+        # What is killed twice is restarted later each time, so whoever has been spared is next.
+        names = target.names(kind)
+        fewest = min(victims.count(name) for name in names)
+        name = random.choice([name for name in names if victims.count(name) == fewest])
         before = target.process(name).restarts
         target.kill(name)
         await target.restarted(name, before)
@@ -33,12 +38,9 @@ async def kill_at_random(target: Target, random: Random, kills: int) -> str:
 
 async def hang(target: Target, random: Random) -> str:
     """SIGSTOP of a replica and its Envoy: connections stay open and nothing answers."""
-    name = random.choice([n for kind in ("timeline", "tweet", "graph") for n in target.names(kind)])
-    family = target.freeze(name)
-    try:
+    name = random.choice(target.names("timeline", "tweet", "graph"))
+    async with target.frozen(name):
         await asyncio.sleep(FREEZE_SECONDS)
-    finally:
-        thaw(family)
     return f"froze {name} for {FREEZE_SECONDS:.0f} s"
 
 
@@ -84,12 +86,9 @@ async def fail_redis_over(target: Target) -> str:
 async def hang_redis(target: Target) -> str:
     """SIGSTOP of Redis' primary; when it wakes up it still takes itself for the primary."""
     old = await redis_of(target)
-    family = target.freeze(old)
-    try:
+    async with target.frozen(old):
         await asyncio.sleep(FREEZE_SECONDS)
         new = await redis_of(target)
-    finally:
-        thaw(family)
     if new == old:
         raise FaultMissingError(f"{old} is still the primary")
     await asyncio.sleep(3.0)

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -33,6 +33,13 @@ class FaultMissingError(LocalError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"the fault did not happen: {what}")
+
+
+class NotHealedError(LocalError):
+    """The mesh is not healthy a long time after the fault."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"not healthy after the drill: {', '.join(names) or 'what answers'}")
 
 
 class Target:
@@ -91,15 +98,21 @@ class Target:
         if not await until(lambda: _gone(pid), seconds):
             raise FaultMissingError(f"{name} still runs")
 
-    def freeze(self, name: str) -> list[psutil.Process]:
-        """Stop a process and its children where they are; the same for `thaw`."""
+    @contextlib.asynccontextmanager
+    async def frozen(self, name: str) -> AsyncIterator[None]:
+        """Stop a process and its children where they are, as long as this is open."""
         process = psutil.Process(self.pid(name))
         family = [process, *process.children(recursive=True)]
-        for one in family:
-            one.suspend()
-        if any(one.status() != psutil.STATUS_STOPPED for one in family):
-            raise FaultMissingError(f"{name} is not frozen")
-        return family
+        try:
+            for one in family:
+                one.suspend()
+            if not await until(lambda: all(map(_stopped, family)), 5.0):
+                raise FaultMissingError(f"{name} is not frozen")
+            yield
+        finally:
+            for one in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.resume()
 
     @contextlib.contextmanager
     def held(self, *names: str) -> Iterator[None]:
@@ -124,9 +137,12 @@ class Target:
                 return False
             return all(await asyncio.gather(*(_answers(row) for row in rows)))
 
-        async with asyncio.timeout(seconds):
-            while not await well():  # noqa: ASYNC110 - another process decides
-                await asyncio.sleep(LOOK_SECONDS)
+        for _ in range(int(seconds / LOOK_SECONDS)):
+            if await well():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        sick = [row.name for row in self.state.processes if row.health != Health.HEALTHY]
+        raise NotHealedError(sick)
 
     async def restarted(self, name: str, restarts: int, seconds: float = HEAL_SECONDS) -> None:
         """Wait until a process is healthy after more restarts than these."""
@@ -139,13 +155,6 @@ class Target:
             raise FaultMissingError(f"{name} did not come back")
 
 
-def thaw(family: list[psutil.Process]) -> None:
-    """Let frozen processes go on."""
-    for one in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            one.resume()
-
-
 async def until(condition: Callable[[], bool], seconds: float) -> bool:
     """Whether something becomes true in time."""
     for _ in range(int(seconds / LOOK_SECONDS) + 1):
@@ -153,6 +162,10 @@ async def until(condition: Callable[[], bool], seconds: float) -> bool:
             return True
         await asyncio.sleep(LOOK_SECONDS)
     return False
+
+
+def _stopped(process: psutil.Process) -> bool:
+    return process.status() == psutil.STATUS_STOPPED
 
 
 def _gone(pid: int) -> bool:
