@@ -24,7 +24,7 @@ _OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     # One layer retries, and it is the edge.
     ("grpc.enable_retries", 0),
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
@@ -33,12 +33,17 @@ Reply = TypeVar("Reply")
 
 
 class Peer:
-    """One service; an async context manager that owns the channel."""
+    """One service; an async context manager that owns the channel.
+
+    The address is any that gRPC resolves, or `NAME@ADDRESS`: a proxy there, asked for NAME.
+    """
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        asked, _, target = address.rpartition("@")
+        options = (*_OPTIONS, ("grpc.default_authority", asked)) if asked else _OPTIONS
+        self._channel = grpc.aio.insecure_channel(target, options=options)
 
     async def __aenter__(self) -> Self:
         """The channel connects by itself when it is first used."""

@@ -32,6 +32,9 @@ Zones = Annotated[
 RedisKind = Annotated[
     str | None, typer.Option("--redis", help="single or sentinel. [AVIARY_LOCAL_REDIS]")
 ]
+WithMesh = Annotated[
+    bool, typer.Option("--mesh", help="Mutual TLS between services, by name. [AVIARY_MESH]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -50,6 +53,7 @@ def up(
     replicas: Replicas = None,
     zones: Zones = None,
     redis: RedisKind = None,
+    mesh: WithMesh = False,
 ) -> None:
     """Start the mesh: PostgreSQL, Redis, the services, the edge."""
     from clients.cli.up import run_detached, run_here
@@ -62,6 +66,7 @@ def up(
         local_replicas=replicas or settings.local_replicas,
         local_zones=zones or settings.local_zones,
         local_redis=redis or settings.local_redis,
+        mesh=mesh or settings.mesh,
     )
     if detach:
         run_detached(settings, demo=demo)

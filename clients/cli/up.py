@@ -34,6 +34,7 @@ def run_detached(settings: Settings, *, demo: bool) -> None:
     size = (
         *("--search-shards", str(settings.local_search_shards)),
         *("--replicas", str(settings.local_replicas), "--zones", str(settings.local_zones)),
+        *(("--mesh",) if settings.mesh else ()),
         *(("--redis", settings.local_redis) if settings.local_redis else ()),
     )
     progress = Progress()

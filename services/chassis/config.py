@@ -82,6 +82,15 @@ class Settings:
     """Which shard of the search index this process holds, from 0."""
     search_shards: str = ""
     """gRPC addresses of all shards, `;` between shards, `,` between replicas; empty: one shard."""
+    mesh: bool = False
+    """Whether services meet over mutual TLS, by name, and call out through their own Envoy."""
+    certificate_folder: Path | None = None
+    """`tls.crt`, `tls.key`, `ca.crt` of this process; by default in `home`/certificates."""
+    health_port: int = 0
+    """With a mesh: port of health checks in the clear, which need no certificate."""
+    egress_port: int = 0
+    """With a mesh: port on loopback of the way out to other services."""
+
     local_search_shards: int = 1
     """How many shards `aviary up` starts."""
     local_replicas: int = 1
@@ -180,6 +189,10 @@ class Settings:
     def outbox_folder(self) -> Path:
         """Where mails go while there is no mail server."""
         return self.home / "outbox"
+
+    def certificates(self, process: str) -> Path:
+        """Where the certificate of a process is."""
+        return self.certificate_folder or self.home / "certificates" / process
 
     @property
     def jwks_path(self) -> Path:

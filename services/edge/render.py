@@ -1,15 +1,14 @@
 """The edge's configuration: `envoy/edge.yaml` filled with what the contract and the tables say."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 
 from services.chassis.config import Settings
+from services.chassis.hosts import clusters, mesh
 from services.chassis.policy import Access, Policy, templates
 
 from . import contract, openapi, page
@@ -18,7 +17,6 @@ from .replies import MAX_BODY_BYTES, mappers
 from .routes import routes
 
 EDGES = "edges"
-Endpoints: TypeAlias = dict[str, Any]
 
 
 def write(settings: Settings, *, instance: str, admin: Path) -> Path:
@@ -67,7 +65,7 @@ def render(
         routes=json.dumps(table),
         quotas=json.dumps(filter_config(Plans.load())),
         quota_headers=json.dumps(response_headers()),
-        clusters=json.dumps([*_services(settings), *_edges(settings), _admin(admin)]),
+        clusters=json.dumps([*_services(settings, instance), *_edges(settings), _admin(admin)]),
     )
     config: dict[str, Any] = yaml.safe_load(text)
     if settings.edge_address:
@@ -77,39 +75,12 @@ def render(
     return config
 
 
-def endpoints(address: str, zones: Mapping[str, str] = MappingProxyType({})) -> list[Endpoints]:
-    """A gRPC address (`host:port`, `dns:///host:port`, `ipv4:a:1,b:2`) as Envoy's endpoints.
-
-    They are grouped by zone; `zones` has those of `host:port`, and what is not in it is in none.
-    """
-    names = address.removeprefix("dns:///").removeprefix("ipv4:").removeprefix("ipv6:")
-    by_zone: dict[str, list[Endpoints]] = {}
-    for name in names.split(","):
-        host, _, port = name.rpartition(":")
-        endpoint = {"endpoint": {"address": _socket(host.strip("[]"), int(port))}}
-        by_zone.setdefault(zones.get(name, ""), []).append(endpoint)
-    return [
-        {**({"locality": {"zone": zone}} if zone else {}), "lb_endpoints": found}
-        for zone, found in by_zone.items()
-    ]
-
-
-def zones_of(settings: Settings) -> dict[str, str]:
-    """Zones by `host:port`."""
-    pairs = (pair.rpartition("=") for pair in settings.endpoint_zones.split(",") if pair)
-    return {name: zone for name, _, zone in pairs}
-
-
-def _services(settings: Settings) -> list[dict[str, Any]]:
-    template = Template((templates() / "cluster.yaml").read_text())
-    addresses = {name: getattr(settings, f"{name}_address") for name in contract.CLUSTERS.values()}
-    zones = zones_of(settings)
-    return [
-        yaml.safe_load(
-            template.substitute(name=name, endpoints=json.dumps(endpoints(address, zones)))
-        )
-        for name, address in addresses.items()
-    ]
+def _services(settings: Settings, instance: str) -> list[dict[str, Any]]:
+    found = clusters.services(settings)
+    if not settings.mesh:
+        return found
+    own = mesh.Identity.of(mesh.EDGE, instance, settings)
+    return [mesh.secured(cluster, own) for cluster in found]
 
 
 def _edges(settings: Settings) -> list[dict[str, Any]]:
@@ -132,7 +103,7 @@ def _edges(settings: Settings) -> list[dict[str, Any]]:
             "health_checks": [check],
             "load_assignment": {
                 "cluster_name": EDGES,
-                "endpoints": endpoints(settings.edge_address, zones_of(settings)),
+                "endpoints": clusters.endpoints(settings.edge_address, clusters.zones_of(settings)),
             },
         }
     ]
@@ -146,7 +117,3 @@ def _admin(admin: Path) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": "admin", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-
-
-def _socket(host: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": host, "port_value": port}}

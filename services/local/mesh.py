@@ -18,6 +18,7 @@ import psutil
 
 from services.chassis.config import Settings
 from services.local import addresses, folders, state
+from services.local.certificates import Authority
 from services.local.child import Child, Health
 from services.local.folders import Folders
 from services.local.keys import ensure_keys
@@ -156,6 +157,10 @@ async def running(
         table = plan(settings, places, services, command)
         if services:
             ensure_keys(table.settings)
+        if settings.mesh:
+            authority = Authority()
+            for name in services:
+                authority.issue(table.settings.certificates(name), name)
         mesh = Mesh(table, places, on_change)
         try:
             async with mesh.supervisor:

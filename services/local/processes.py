@@ -90,13 +90,16 @@ def _needs(kind: str, known: Iterable[str]) -> frozenset[str]:
 
 def _ports(rows: Sequence[Replica], settings: Settings) -> dict[str, dict[str, int]]:
     """Ports of every process by what is served there; the first edge has the one that is asked."""
-    taken = iter(ports.free_ports(2 * len(rows), settings.bind_address))
+    taken = iter(ports.free_ports(4 * len(rows), settings.bind_address))
     found: dict[str, dict[str, int]] = {}
     for row in rows:
         use, port = ("http" if row.kind == "edge" else "grpc"), next(taken)
         if row.name == "edge":
             port = ports.edge_port(settings.edge_port, settings.bind_address)
         found[row.name] = {use: port, "metrics": next(taken)}
+        if settings.mesh and row.kind != "edge":
+            found[row.name] |= {"egress": next(taken)}
+            found[row.name] |= {} if row.kind in layout.WORKERS else {"health": next(taken)}
     return found
 
 
@@ -149,12 +152,16 @@ def _service(
     if row.kind == "edge":
         probe = Probe(ProbeKind.HTTP, f"{host}:{served['http']}/{HEALTH_PATH}")
     else:
-        probe = Probe(ProbeKind.GRPC, f"{host}:{served['grpc']}")
+        # A worker of a mesh has no Envoy around it, and answers nothing but health.
+        open_port = "grpc" if row.kind in layout.WORKERS or not settings.mesh else "health"
+        probe = Probe(ProbeKind.GRPC, f"{host}:{served[open_port]}")
     own = replace(
         settings,
         grpc_port=served.get("grpc", 0),
         edge_port=served.get("http", settings.edge_port),
         metrics_port=served["metrics"],
+        health_port=served.get("health", 0),
+        egress_port=served.get("egress", 0),
         admin_socket=places.sockets / f"{row.name}.admin.sock",
         instance=row.name,
         zone=row.zone,

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from services.chassis.config import Settings
+from services.chassis.hosts import clusters
 from services.chassis.hosts.process import envoy_binary
 from services.chassis.policy import COMMON, Access, Policy, Rule, policy_path
 from services.edge import contract, openapi, page, render
@@ -108,14 +109,14 @@ def test_every_plan_has_every_quota_and_waits_of_a_second_suffice() -> None:
     ],
 )
 def test_addresses(address: str, expected: list[tuple[str, int]]) -> None:
-    (group,) = render.endpoints(address)
+    (group,) = clusters.endpoints(address)
     assert sockets_of(group) == expected
     assert "locality" not in group
 
 
 def test_endpoints_are_grouped_by_zone() -> None:
     zones = {"127.0.0.1:1": "a", "127.0.0.1:3": "a", "127.0.0.1:2": "b"}
-    groups = render.endpoints("ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", zones)
+    groups = clusters.endpoints("ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", zones)
     found = {group["locality"]["zone"]: sockets_of(group) for group in groups}
     assert found == {"a": [("127.0.0.1", 1), ("127.0.0.1", 3)], "b": [("127.0.0.1", 2)]}
 

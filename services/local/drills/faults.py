@@ -16,6 +16,8 @@ WORKERS = ("fanout", "trends", "notifier")
 WATCHED_SECONDS = 8.0
 """How long the load goes on at a fault that is there."""
 FREEZE_SECONDS = 8.0
+READY_SECONDS = 1.0
+"""What a rollout waits once a replica is ready (`minReadySeconds`), so that peers connect to it."""
 
 
 async def kill_at_random(target: Target, random: Random, kills: int) -> str:
@@ -116,6 +118,7 @@ async def roll(target: Target) -> str:
         await target.restarted(name, before.restarts)
         if target.pid(name) == before.pid:
             raise FaultMissingError(f"{name} was not restarted")
+        await asyncio.sleep(READY_SECONDS)
     return f"restarted {len(names)} processes"
 
 
