@@ -40,7 +40,9 @@ class Authority:
         """Put a new key and certificate of a process into its folder, and whom it trusts."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, process)])
-        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe(process))])
+        names = x509.SubjectAlternativeName(
+            [x509.UniformResourceIdentifier(spiffe(process)), x509.DNSName(process)]
+        )
         usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             _builder(subject, self._name, key.public_key())

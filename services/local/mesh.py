@@ -36,6 +36,8 @@ class Mesh:
         self.settings = table.settings
         """As given, completed with the addresses of everything that runs."""
         self._postgres = table.stores.postgres
+        self.authority = Authority()
+        """Who signs the certificates of a mesh."""
         self.folders = places
         self.supervisor = Supervisor(table.processes, places.log, on_change=self._changed)
         self._on_change = on_change
@@ -157,11 +159,9 @@ async def running(
         table = plan(settings, places, services, command)
         if services:
             ensure_keys(table.settings)
-        if settings.mesh:
-            authority = Authority()
-            for name in services:
-                authority.issue(table.settings.certificates(name), name)
         mesh = Mesh(table, places, on_change)
+        for name in services if settings.mesh else ():
+            mesh.authority.issue(table.settings.certificates(name), name)
         try:
             async with mesh.supervisor:
                 mesh.ready()

@@ -5,7 +5,7 @@ A service is called `spiffe://aviary/NAME`. Certificates are files that Envoy wa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
@@ -25,6 +25,8 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "notify": ("notify", "notifier"),
 }
 """The processes, each with a name of its own, that a service in the table of callers stands for."""
+SERVED_BY: Mapping[str, tuple[str, ...]] = {"events": ("tweet", "graph")}
+"""The services that serve a package of the contract, where it is not the one of that name."""
 CHAIN, KEY, TRUSTED = "tls.crt", "tls.key", "ca.crt"
 HEALTH = "/grpc.health.v1.Health/Check"
 HEALTH_INTERVAL = "2s"
@@ -145,17 +147,32 @@ def joined(config: Config, name: str, instance: str, settings: Settings) -> Conf
         manager = chain["filters"][0]["typed_config"]
         manager["http_filters"].insert(0, authorization(Policy.load()))
     inside = bool(static["listeners"])
-    more = _template("listeners", settings)
+    called = called_by(name, Policy.load())
+    if inside and settings.endpoint_zones:  # by its own replicas it knows its zone's share
+        called.add(name)
+        config["cluster_manager"] = {"local_cluster_name": name}
+    shards = _shards(settings) if "search" in called else []
+    hosts = [*sorted(called), *(shard["name"] for shard in shards)]
+    more = _template("listeners", settings, hosts=hosts)
     static["listeners"] += [row for row in more if inside or row["name"] != "health"]
+    peers = [peer for peer in clusters.services(settings) if peer["name"] in called]
     static["clusters"] = [
-        *(_patient(secured(peer, own)) for peer in clusters.services(settings)),
-        *(_patient(secured(peer, own, "search")) for peer in _shards(settings)),
+        *(_patient(secured(peer, own)) for peer in peers),
+        *(_patient(secured(peer, own, "search")) for peer in shards),
     ]
     if inside:
         static["clusters"].append(_self(name, settings, own))
-        if settings.endpoint_zones:
-            config["cluster_manager"] = {"local_cluster_name": name}
     return config
+
+
+def called_by(process: str, policy: Policy) -> set[str]:
+    """The services that a process calls, by the table."""
+    return {
+        service
+        for path, callers in policy.callers.items()
+        if any(process in _processes(caller) for caller in callers)
+        for service in SERVED_BY.get(path.split(".")[1], (path.split(".")[1],))
+    }
 
 
 def through_egress(settings: Settings) -> Settings:
@@ -175,25 +192,23 @@ def through_egress(settings: Settings) -> Settings:
     )
 
 
-def _template(part: str, settings: Settings, cluster: str = "") -> list[Config]:
+def _template(
+    part: str, settings: Settings, *, hosts: Sequence[str] = (), cluster: str = ""
+) -> list[Config]:
+    routes = [
+        {"name": host, "domains": [host], "routes": inner}
+        for host in hosts
+        for inner in [_template("egress_routes", settings, cluster=host)]
+    ]
     text = Template((templates() / "mesh.yaml").read_text()).substitute(
         address=settings.bind_address,
         health_port=settings.health_port,
         egress_port=settings.egress_port,
-        egress_hosts=json.dumps(_hosts(settings)) if part == "listeners" else "[]",
+        egress_hosts=json.dumps(routes),
         cluster=cluster,
     )
     found: list[Config] = yaml.safe_load(text)[part]
     return found
-
-
-def _hosts(settings: Settings) -> list[Config]:
-    """A virtual host for each service, and for each replica of a shard by its address."""
-    shards = [shard["name"] for shard in _shards(settings)]
-    return [
-        {"name": name, "domains": [name], "routes": _template("egress_routes", settings, name)}
-        for name in (*clusters.SERVICES, *shards)
-    ]
 
 
 def _shards(settings: Settings) -> list[Config]:
