@@ -20,7 +20,6 @@ from services.local.drills.load import Load, Outcome
 from services.local.drills.report import Limits, Report, Side
 from services.local.drills.target import FaultMissingError, Target
 
-BEFORE_SECONDS, AFTER_SECONDS = 3.0, 4.0
 DEFAULT_RATE = 60.0
 Fault = Callable[[Target, Random], Awaitable[str]]
 
@@ -46,6 +45,10 @@ class Options:
     seed: int = 1
     control: bool = False
     ledger_folder: Path = Path()
+    before: float = 3.0
+    """Seconds of load before the fault."""
+    after: float = 4.0
+    """Seconds of load after it has healed."""
 
 
 def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
@@ -108,7 +111,7 @@ async def _run(
         cast = await sign_up(edges, signer)
         with contextlib.closing(Ledger(file)) as ledger:
             load = Load(edges, cast, ledger, options.rate)
-            happened, missing = await _under(load, inject)
+            happened, missing = await _under(load, inject, options)
             await heal()
             if forged:
                 ledger.note("post", cast.authors[0], 1, "never made")
@@ -128,15 +131,17 @@ async def _run(
     )
 
 
-async def _under(load: Load, inject: Callable[[], Awaitable[str]]) -> tuple[str, str]:
+async def _under(
+    load: Load, inject: Callable[[], Awaitable[str]], options: Options
+) -> tuple[str, str]:
     """The fault under load: what happened, or why it did not."""
     async with load.running():
-        await asyncio.sleep(BEFORE_SECONDS)
+        await asyncio.sleep(options.before)
         try:
             happened, missing = await inject(), ""
         except FaultMissingError as error:
             happened, missing = "", str(error)
-        await asyncio.sleep(AFTER_SECONDS)
+        await asyncio.sleep(options.after)
     return happened, missing
 
 
