@@ -30,7 +30,7 @@ Zones = Annotated[
     ),
 ]
 RedisKind = Annotated[
-    str | None, typer.Option("--redis", help="single or sentinel. [AVIARY_LOCAL_REDIS]")
+    str | None, typer.Option("--redis", help="single, sentinel or cluster. [AVIARY_LOCAL_REDIS]")
 ]
 WithMesh = Annotated[
     bool, typer.Option("--mesh", help="Mutual TLS between services, by name. [AVIARY_MESH]")

@@ -63,7 +63,8 @@ class Settings:
     notify_dsn: str = ""
     """PostgreSQL of the Notify service."""
     redis_url: str = ""
-    """Redis of timelines and caches: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`."""
+    """Redis of timelines and caches: `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or
+    `redis+cluster://`."""
     object_store: str = ""
     """Where media are kept: a folder's `file://` URL or `s3://bucket`."""
 
@@ -98,7 +99,7 @@ class Settings:
     local_zones: int = 1
     """Zones that `aviary up` spreads them over; from two on the stores are replicated, too."""
     local_redis: str = ""
-    """Redis of `aviary up`: `single`, `sentinel`; empty: sentinel where there are zones."""
+    """Redis of `aviary up`: `single`, `sentinel`, `cluster`; empty: sentinel with zones."""
     search_folder: Path | None = None
     """Folder of this process's shard; by default one in `home`/search."""
 

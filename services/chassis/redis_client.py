@@ -1,7 +1,8 @@
-"""Redis clients by URL: one server, or whichever Sentinel names as the primary.
+"""Redis clients by URL: one server, whichever Sentinel names as the primary, or a cluster.
 
 `redis://`, `rediss://`, `unix://` as redis-py has them; `redis+sentinel://:PASSWORD@HOST:PORT,HOST:
-PORT/NAME` asks the Sentinels, each time that it connects, who the primary called NAME is.
+PORT/NAME` asks the Sentinels, each time that it connects, who the primary called NAME is;
+`redis+cluster://:PASSWORD@HOST:PORT,HOST:PORT` learns from any of these servers who has which keys.
 """
 
 import contextlib
@@ -10,23 +11,49 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 Redis: TypeAlias = "redis.Redis"
-SENTINEL = "redis+sentinel"
+SENTINEL, CLUSTER = "redis+sentinel", "redis+cluster"
 SENTINEL_SECONDS = 0.3
 """How long one Sentinel may take before the next one is asked."""
 
 
 @contextlib.asynccontextmanager
 async def connected(url: str, **options: Any) -> AsyncIterator[Redis]:  # noqa: ANN401
-    """A client with redis-py's options for its connections."""
-    if urlsplit(url).scheme != SENTINEL:
-        async with contextlib.aclosing(redis.Redis.from_url(url, **options)) as client:
+    """A client with redis-py's options for its connections.
+
+    That of a cluster is a RedisCluster: it does what we use of a Redis, but for commands of several
+    keys and transactions over several slots, and its `connection_pool` (see redis_exchange.py).
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == SENTINEL:
+        async with _by_sentinels(url, options) as client:
             yield client
         return
+    made: Any = (
+        redis.Redis.from_url(url, **options) if scheme != CLUSTER else _cluster(url, options)
+    )
+    async with contextlib.aclosing(made) as client:
+        yield client
+
+
+def _cluster(url: str, options: dict[str, Any]) -> RedisCluster:
+    places, _, password = _parts(url)
+    return RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in places],
+        password=password,
+        # What has no server for a moment must not stop the rest.
+        require_full_coverage=False,
+        **options,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _by_sentinels(url: str, options: dict[str, Any]) -> AsyncIterator[Redis]:
     places, name, password = _parts(url)
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
         places,

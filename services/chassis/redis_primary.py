@@ -8,9 +8,14 @@ one that answers, everything goes at once; readers build anew what they need.
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any
 
 import structlog
+from redis.asyncio.cluster import RedisCluster
+from redis.crc import key_slot
 from redis.exceptions import RedisError, WatchError
 
 from .redis_client import Redis
@@ -32,8 +37,10 @@ async def watching_primary(client: Redis) -> AsyncIterator[None]:
 
 
 async def settle(client: Redis) -> bool:
-    """Empty a server that holds what another one wrote; whether it did. Raises redis' errors."""
-    async with client.pipeline() as transaction:
+    """Empty what another server wrote; whether there was some. Raises redis' errors."""
+    if isinstance(client, RedisCluster):
+        return await _settle_cluster(client)
+    async with client.pipeline(transaction=True) as transaction:
         await transaction.watch(MARK)
         server = str((await transaction.info("server"))["run_id"]).encode()
         mark = await transaction.get(MARK)
@@ -48,6 +55,33 @@ async def settle(client: Redis) -> bool:
         except WatchError:
             return False
     return mark is not None
+
+
+async def _settle_cluster(client: RedisCluster) -> bool:
+    """The same for each primary, by a mark in a slot of its own; two processes may both do it."""
+    await client.initialize()
+    emptied = False
+    for node in client.get_primaries():
+        slots = client.nodes_manager.slots_cache
+        own = next((slot for slot, nodes in slots.items() if nodes[0].name == node.name), None)
+        if own is None:
+            continue
+        key = f"{MARK}:{{{tag_in(own)}}}"
+        info: dict[str, Any] = await client.info("server", target_nodes=node)
+        server, mark = str(info["run_id"]).encode(), await client.get(key)
+        if mark == server:
+            continue
+        if mark is not None:
+            await client.flushdb(target_nodes=node)
+            emptied = True
+        await client.set(key, server)
+    return emptied
+
+
+@cache
+def tag_in(slot: int) -> str:
+    """A text that belongs in a slot."""
+    return next(tag for tag in map(str, itertools.count()) if key_slot(tag.encode()) == slot)
 
 
 async def _watch(client: Redis) -> None:

@@ -8,9 +8,10 @@ from services.local.errors import UnknownRedisError
 from services.local.folders import Folders
 from services.local.postgres_cluster import PostgresCluster
 from services.local.process import Process
+from services.local.redis_cluster import RedisCluster
 from services.local.redis_sentinel import RedisSentinel
 
-SINGLE, SENTINEL = "single", "sentinel"
+SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,15 @@ def plan_stores(settings: Settings, places: Folders) -> Stores:
         single = redis_server.at(places)
         return _with_redis(stores, single.url, single.process())
     if kind == SENTINEL:
-        sentinel = RedisSentinel(places, zones, layout_address(settings))
+        sentinel = RedisSentinel(places, zones, _loopback(settings))
         return _with_redis(stores, sentinel.url, *sentinel.processes())
+    if kind == CLUSTER:
+        cluster = RedisCluster(places, zones, _loopback(settings))
+        return _with_redis(stores, cluster.url, *cluster.processes())
     raise UnknownRedisError(kind)
 
 
-def layout_address(settings: Settings) -> str:
+def _loopback(settings: Settings) -> str:
     """Where replicated Redis listens: on loopback, wherever the services may listen."""
     return settings.bind_address if settings.bind_address.startswith("127.") else "127.0.0.1"
 

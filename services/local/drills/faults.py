@@ -6,6 +6,7 @@ import signal
 from random import Random
 
 import psycopg
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from services.chassis.redis_client import connected
@@ -153,6 +154,9 @@ async def redis_of(target: Target) -> str:
     async def ask() -> int:
         try:
             async with connected(target.settings.redis_url, socket_timeout=0.9) as client:
+                if isinstance(client, RedisCluster):  # of a cluster, whoever has the first slot
+                    await client.initialize()
+                    return int(client.nodes_manager.get_node_from_slot(0).port)
                 return int((await client.info("server"))["tcp_port"])
         except (RedisError, OSError):
             return 0
