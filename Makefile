@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The pinned versions hold for the isolated build of our own package too.
 export PIP_CONSTRAINT := constraints.txt
 
-.PHONY: help setup run test lint gen bench clean lock
+.PHONY: help setup run test lint gen bench drill clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ lint: setup ## Check style, types and the contract
 
 bench: setup ## Measure, and print each figure beside its limit; ARGS="--quick", "--help"
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+drill: setup ## Every fault under load, on a mesh of its own (12 min); ARGS="--kills 5", "--help"
+	@$(BIN)/aviary drill all --fresh $(ARGS)
 
 lock: ## Renew constraints.txt from pyproject.toml's ranges
 	$(PYTHON) -m venv $(VENV)/lock

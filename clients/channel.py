@@ -16,11 +16,15 @@ MAX_MESSAGE_BYTES = 32 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A replica that hangs keeps its connections: without pings half of the calls would wait for it.
+    # It is found before the edge tries a read again (services/edge/routes.py).
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 1_000),
+    ("grpc.http2.ping_timeout_ms", 1_000),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     # One layer retries, and it is the edge.
     ("grpc.enable_retries", 0),
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
@@ -29,12 +33,17 @@ Reply = TypeVar("Reply")
 
 
 class Peer:
-    """One service; an async context manager that owns the channel."""
+    """One service; an async context manager that owns the channel.
+
+    The address is any that gRPC resolves, or `NAME@ADDRESS`: a proxy there, asked for NAME.
+    """
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        asked, _, target = address.rpartition("@")
+        options = (*_OPTIONS, ("grpc.default_authority", asked)) if asked else _OPTIONS
+        self._channel = grpc.aio.insecure_channel(target, options=options)
 
     async def __aenter__(self) -> Self:
         """The channel connects by itself when it is first used."""

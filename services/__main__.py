@@ -37,9 +37,13 @@ def main(arguments: list[str]) -> int:
         from services.chassis.hosts import envoy
 
         return envoy.start(name, settings)
-    from services.chassis.hosts import grpcio
+    from services.chassis.hosts import envoy, grpcio
 
-    return grpcio.start(name, composition_of(name), settings)
+    if settings.mesh and name not in WORKERS:
+        print(f"aviary: a mesh needs the envoy host, and {name} has none here", file=sys.stderr)
+        return 2
+    with envoy.beside(name, settings):
+        return grpcio.start(name, composition_of(name), settings)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import demo, graph_import, keys, mesh, plan, search, token, upload, user
+from clients.cli import demo, drill, graph_import, keys, mesh, plan, search, token, upload, user
 
 app = typer.Typer(
     help="Aviary: a Twitter-shaped mesh of gRPC services.",
@@ -22,7 +22,7 @@ def options(
     """Aviary: a Twitter-shaped mesh of gRPC services."""
 
 
-for group in (mesh, user, upload, search, token, keys, graph_import, demo, plan):
+for group in (mesh, user, upload, search, token, keys, graph_import, demo, plan, drill):
     group.register(app)
 
 

@@ -20,6 +20,21 @@ Demo = Annotated[bool, typer.Option("--demo", help="Make the demo world, once.")
 Shards = Annotated[
     int | None, typer.Option(help="Shards of the search index. [AVIARY_LOCAL_SEARCH_SHARDS]")
 ]
+Replicas = Annotated[
+    int | None, typer.Option(min=1, max=9, help="Replicas of each service. [AVIARY_LOCAL_REPLICAS]")
+]
+Zones = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=9, help="Zones; from two on with replicated stores. [AVIARY_LOCAL_ZONES]"
+    ),
+]
+RedisKind = Annotated[
+    str | None, typer.Option("--redis", help="single, sentinel or cluster. [AVIARY_LOCAL_REDIS]")
+]
+WithMesh = Annotated[
+    bool, typer.Option("--mesh", help="Mutual TLS between services, by name. [AVIARY_MESH]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -35,6 +50,10 @@ def up(
     port: Port = None,
     home: Home = None,
     search_shards: Shards = None,
+    replicas: Replicas = None,
+    zones: Zones = None,
+    redis: RedisKind = None,
+    mesh: WithMesh = False,
 ) -> None:
     """Start the mesh: PostgreSQL, Redis, the services, the edge."""
     from clients.cli.up import run_detached, run_here
@@ -42,6 +61,13 @@ def up(
     settings = _settings(home, port)
     if search_shards is not None:
         settings = replace(settings, local_search_shards=max(1, search_shards))
+    settings = replace(
+        settings,
+        local_replicas=replicas or settings.local_replicas,
+        local_zones=zones or settings.local_zones,
+        local_redis=redis or settings.local_redis,
+        mesh=mesh or settings.mesh,
+    )
     if detach:
         run_detached(settings, demo=demo)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.local import control
 from services.local.child import Health
@@ -47,7 +47,8 @@ def _values(mesh: MeshState, reports: list[Report]) -> dict[str, object]:
 
 def _print(mesh: MeshState, reports: list[Report]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    table = Table("process", "pid", "health", "ports", "restarts", "uptime", "memory", box=None)
+    columns = ("process", "zone", "pid", "health", "ports", "restarts", "uptime", "memory")
+    table = Table(*(Column(name, no_wrap=True) for name in columns), box=None)
     for report in reports:
         table.add_row(*_row(report))
     console.print(table)
@@ -63,6 +64,7 @@ def _row(report: Report) -> tuple[str, ...]:
     colour = next((c for health, c in COLOURS.items() if health == word), "red")
     return (
         row.name,
+        row.zone or "-",
         str(row.pid or "-"),
         f"[{colour}]{word}[/]",
         " ".join(f"{use}:{port}" for use, port in row.ports.items()) or "-",

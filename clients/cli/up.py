@@ -31,9 +31,14 @@ def run_detached(settings: Settings, *, demo: bool) -> None:
     """Start the mesh in the background and return when it is healthy."""
     command = (sys.executable, "-m", "clients.cli.main", "up")
     options = ("--home", str(settings.home), "--port", str(settings.edge_port))
-    shards = ("--search-shards", str(settings.local_search_shards))
+    size = (
+        *("--search-shards", str(settings.local_search_shards)),
+        *("--replicas", str(settings.local_replicas), "--zones", str(settings.local_zones)),
+        *(("--mesh",) if settings.mesh else ()),
+        *(("--redis", settings.local_redis) if settings.local_redis else ()),
+    )
     progress = Progress()
-    mesh = background.start(settings.home, (*command, *options, *shards), progress.update)
+    mesh = background.start(settings.home, (*command, *options, *size), progress.update)
     if demo:
         asyncio.run(make_world(urlsplit(mesh.edge_url).netloc))
     say(welcome(mesh, demo=demo))
@@ -63,9 +68,9 @@ class Progress:
         if row.health == Health.HEALTHY:
             again = f" again, after {row.restarts} restarts" if row.restarts else ""
             seconds = time.monotonic() - self._began
-            say(f"{row.name:10} healthy{again}   {seconds:.1f} s")
+            say(f"{row.name:16} healthy{again}   {seconds:.1f} s")
         elif row.health == Health.CRASHED:
-            say(f"{row.name:10} crashed; it will be restarted (log: {row.log})")
+            say(f"{row.name:16} crashed; it will be restarted (log: {row.log})")
 
 
 async def _run(settings: Settings, *, demo: bool) -> None:

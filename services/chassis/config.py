@@ -47,6 +47,8 @@ class Settings:
     """Name of this replica in logs and leases; by default service name and process id."""
     zone: str = "local"
     """Availability zone of this replica."""
+    endpoint_zones: str = ""
+    """Zones of what the addresses name: `host:port=zone`, commas between; empty: one zone."""
 
     tweet_dsn: str = ""
     """PostgreSQL of the Tweet service (libpq connection string)."""
@@ -61,7 +63,8 @@ class Settings:
     notify_dsn: str = ""
     """PostgreSQL of the Notify service."""
     redis_url: str = ""
-    """Redis of timelines and caches: `redis://`, `rediss://` or `unix://`."""
+    """Redis of timelines and caches: `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or
+    `redis+cluster://`."""
     object_store: str = ""
     """Where media are kept: a folder, `s3://bucket?endpoint=...`; by default `home`/media."""
     upload_folder: Path | None = None
@@ -97,13 +100,30 @@ class Settings:
     """Which shard of the search index this process holds, from 0."""
     search_shards: str = ""
     """gRPC addresses of all shards, `;` between shards, `,` between replicas; empty: one shard."""
+    mesh: bool = False
+    """Whether services meet over mutual TLS, by name, and call out through their own Envoy."""
+    certificate_folder: Path | None = None
+    """`tls.crt`, `tls.key`, `ca.crt` of this process; by default in `home`/certificates."""
+    health_port: int = 0
+    """With a mesh: port of health checks in the clear, which need no certificate."""
+    egress_port: int = 0
+    """With a mesh: port on loopback of the way out to other services."""
+
     local_search_shards: int = 1
     """How many shards `aviary up` starts."""
+    local_replicas: int = 1
+    """How many replicas of each service `aviary up` starts."""
+    local_zones: int = 1
+    """Zones that `aviary up` spreads them over; from two on the stores are replicated, too."""
+    local_redis: str = ""
+    """Redis of `aviary up`: `single`, `sentinel`, `cluster`; empty: sentinel with zones."""
     search_folder: Path | None = None
     """Folder of this process's shard; by default one in `home`/search."""
 
     edge_port: int = 8080
     """Port that the edge serves REST and gRPC on; 0 takes a free one (`aviary up`)."""
+    edge_address: str = ""
+    """Addresses of all edges, for the zones' shares of the traffic; empty: there is one zone."""
     edge_concurrency: int = 1
     """Envoy worker threads of the edge; a page of 20 tweets costs one about 200 us."""
     public_url: str = "http://127.0.0.1:8080"
@@ -197,6 +217,10 @@ class Settings:
     def outbox_folder(self) -> Path:
         """Where mails go while there is no mail server."""
         return self.home / "outbox"
+
+    def certificates(self, process: str) -> Path:
+        """Where the certificate of a process is."""
+        return self.certificate_folder or self.home / "certificates" / process
 
     @property
     def jwks_path(self) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -56,8 +57,14 @@ COMMON = {
 class Policy:
     """The table, by gRPC path (`/aviary.tweet.v1.TweetService/GetTweet`)."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        callers: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         self.rules = {**COMMON, **rules}
+        self.callers = callers
+        """The services that call a method, by path; the edge is not among them."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -67,7 +74,14 @@ class Policy:
         for service, methods in table["services"].items():
             for method, (access, quota) in methods.items():
                 rules[f"/{service}/{method}"] = Rule(Access(access), quota)
-        return cls(rules)
+        callers = {
+            f"/{service}/{method}": tuple(names)
+            for service, methods in table.get("callers", {}).items()
+            for method, names in methods.items()
+        }
+        if unknown := callers.keys() - rules.keys():
+            raise PolicyError(f"callers of unknown methods: {', '.join(sorted(unknown))}")
+        return cls(rules, callers)
 
     def authorizer(self, path: str) -> Callable[[Call], None]:
         """The check of one method, chosen once at start."""

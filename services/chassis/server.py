@@ -20,6 +20,7 @@ from .config import Settings
 from .guard import Gate
 from .handlers import Table, build_table
 from .health import Check, Health, HealthServicer
+from .hosts.mesh import through_egress
 from .policy import Policy
 from .telemetry import RpcMetrics, configure_logging, serve_metrics
 
@@ -77,6 +78,7 @@ class Server:
 @contextlib.asynccontextmanager
 async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncIterator[Server]:
     """Start a replica's inside; its parts close in reverse order."""
+    settings = through_egress(settings)
     runtime = Runtime(name, settings, CollectorRegistry(), asyncio.Event())
     configure_logging(settings.log_level, service=name, instance=runtime.instance)
     ProcessCollector(registry=runtime.registry)

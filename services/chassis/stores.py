@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import psycopg
-import redis.asyncio as redis
 import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from .redis_client import Redis, connected
+
+__all__ = ["Connection", "Pool", "Redis", "check_pool", "migrate", "open_pool", "open_redis"]
 CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT_TIMEOUT_MS = 5_000
 ACQUIRE_TIMEOUT = 2.0
@@ -19,7 +21,6 @@ ACQUIRE_TIMEOUT = 2.0
 MIGRATION_LOCK = 0x41564941
 Connection: TypeAlias = psycopg.AsyncConnection[psycopg.rows.TupleRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
-Redis: TypeAlias = "redis.Redis"
 log = structlog.get_logger()
 
 
@@ -38,8 +39,8 @@ async def open_pool(dsn: str, *, size: int, name: str, wait: bool = True) -> Asy
         open=False,
         timeout=ACQUIRE_TIMEOUT,
         check=None,
-        # One that may be away is tried again when it is asked for, not after a growing pause.
-        reconnect_timeout=300.0 if wait else 1.0,
+        # After a fail-over it is tried again when it is asked for, not after a growing pause.
+        reconnect_timeout=1.0,
         kwargs={
             "autocommit": True,
             "application_name": name,
@@ -58,7 +59,7 @@ async def open_pool(dsn: str, *, size: int, name: str, wait: bool = True) -> Asy
 @contextlib.asynccontextmanager
 async def open_redis(url: str) -> AsyncIterator[Redis]:
     """A Redis client that fails within a second, so that its callers can fall back."""
-    client = redis.Redis.from_url(
+    async with connected(
         url,
         socket_timeout=0.9,
         socket_connect_timeout=0.9,
@@ -66,11 +67,8 @@ async def open_redis(url: str) -> AsyncIterator[Redis]:
         health_check_interval=0,
         max_connections=64,
         protocol=2,
-    )
-    try:
+    ) as client:
         yield client
-    finally:
-        await client.aclose()
 
 
 async def migrate(dsn: str, folder: Path, *, chassis: bool = True) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from services.chassis.config import Settings
+from services.chassis.hosts import clusters, mesh
 from services.chassis.policy import Access, Policy, templates
 
 from . import contract, openapi, page
@@ -17,6 +18,8 @@ from .routes import UPLOADS, routes, writing
 
 UPLOAD_PIECE_BYTES = 1 << 20
 """What the transcoder takes of an upload at a time: as much as a connection buffers."""
+
+EDGES = "edges"
 
 
 def write(settings: Settings, *, instance: str, admin: Path) -> Path:
@@ -66,10 +69,12 @@ def render(
         routes=json.dumps(table),
         quotas=json.dumps(filter_config(Plans.load())),
         quota_headers=json.dumps(response_headers()),
-        clusters=json.dumps([*_services(settings), _admin(admin)]),
+        clusters=json.dumps([*_services(settings, instance), *_edges(settings), _admin(admin)]),
     )
     config: dict[str, Any] = yaml.safe_load(text)
     _take_uploads(config["static_resources"]["listeners"][0])
+    if settings.edge_address:
+        config["cluster_manager"] = {"local_cluster_name": EDGES}
     if not settings.metrics_port:
         del config["static_resources"]["listeners"][1]
     return config
@@ -87,15 +92,6 @@ def _take_uploads(listener: dict[str, Any]) -> None:
     }
 
 
-def endpoints(address: str) -> list[dict[str, Any]]:
-    """A gRPC address (`host:port`, `dns:///host:port`, `ipv4:a:1,b:2`) as Envoy's endpoints."""
-    names = address.removeprefix("dns:///").removeprefix("ipv4:").removeprefix("ipv6:")
-    pairs = [name.rpartition(":") for name in names.split(",")]
-    return [
-        {"endpoint": {"address": _socket(host.strip("[]"), int(port))}} for host, _, port in pairs
-    ]
-
-
 def divided(settings: Settings) -> dict[str, str]:
     """The services whose writes have replicas of their own, and where those are."""
     named = {
@@ -104,13 +100,42 @@ def divided(settings: Settings) -> dict[str, str]:
     return {name: address for name, address in named.items() if address}
 
 
-def _services(settings: Settings) -> list[dict[str, Any]]:
-    template = Template((templates() / "cluster.yaml").read_text())
-    addresses = {name: getattr(settings, f"{name}_address") for name in contract.CLUSTERS.values()}
-    addresses |= {writing(name): address for name, address in divided(settings).items()}
+def _services(settings: Settings, instance: str) -> list[dict[str, Any]]:
+    found = clusters.services(settings)
+    found += [
+        clusters.cluster(writing(name), address, settings)
+        for name, address in divided(settings).items()
+    ]
+    if not settings.mesh:
+        return found
+    own = mesh.Identity.of(mesh.EDGE, instance, settings)
+    # Replicas for writes have the service's own name.
+    return [mesh.secured(each, own, each["name"].removesuffix(writing(""))) for each in found]
+
+
+def _edges(settings: Settings) -> list[dict[str, Any]]:
+    """All edges as a cluster: by their zones Envoy knows which share of a service is its own."""
+    if not settings.edge_address:
+        return []
+    check = {
+        "http_health_check": {"path": "/healthz"},
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "timeout": "1s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+    }
     return [
-        yaml.safe_load(template.substitute(name=name, endpoints=json.dumps(endpoints(address))))
-        for name, address in addresses.items()
+        {
+            "name": EDGES,
+            "type": "STRICT_DNS",
+            "connect_timeout": "1s",
+            "health_checks": [check],
+            "load_assignment": {
+                "cluster_name": EDGES,
+                "endpoints": clusters.endpoints(settings.edge_address, clusters.zones_of(settings)),
+            },
+        }
     ]
 
 
@@ -122,7 +147,3 @@ def _admin(admin: Path) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": "admin", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-
-
-def _socket(host: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": host, "port_value": port}}

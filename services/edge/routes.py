@@ -15,6 +15,8 @@ SECONDS = {"read": 5, "stream": 0}
 DEFAULT_SECONDS = 10
 MOVING_SECONDS, RESTING_SECONDS = 600, 30
 """Most seconds that bytes of media may take on their way, and that they may rest on it."""
+TRY_LIMIT = "2.8s"
+"""After that a read is tried at another replica: this one may hang."""
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the service has not seen the call, so that any call may be repeated."""
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
@@ -131,9 +133,11 @@ def writing(cluster: str) -> str:
 def _retries(method: Method) -> dict[str, Any]:
     """The mesh's one layer of retries: reads; of writes only what never reached the service."""
     read = method.rule.quota == "read"
+    limit = {"per_try_timeout": TRY_LIMIT} if read and not method.streams else {}
     return {
+        **limit,
         "retry_on": f"{NOT_SENT},unavailable,reset" if read else NOT_SENT,
-        "num_retries": 2,
+        "num_retries": 3,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
         "retry_host_predicate": [
             {

@@ -8,13 +8,14 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from services.local.errors import StartFailedError
+from services.local.errors import LocalError, StartFailedError
 from services.local.logs import last_lines, rotate
 from services.local.probes import ProbeFailedError
 from services.local.process import Process, launched
 
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 STEADY_SECONDS = 60.0  # a process healthy for so long has earned a quick restart again
+HOLD_SECONDS = 0.1
 
 
 class Health(StrEnum):
@@ -77,8 +78,6 @@ class Child:
 
     async def _start(self) -> None:
         rotate(self.log_file)
-        if self.process.prepare:
-            await self.process.prepare()
         await self._spawn()
         await self._until_healthy()
         if self.process.complete:
@@ -92,19 +91,32 @@ class Child:
             if time.time() - self.started > STEADY_SECONDS:
                 self._delay = FIRST_DELAY
             self._become(Health.CRASHED)
-            await asyncio.sleep(self._delay)
-            self._delay = min(self._delay * 2, LONGEST_DELAY)
+            if self.process.ended:
+                await self.process.ended()
+            await self._pause()
             self.restarts += 1
             try:
                 await self._spawn()
                 await self._until_healthy()
-            except (StartFailedError, OSError):  # OSError: no memory, no disk, no descriptor left
+            except (LocalError, OSError):  # OSError: no memory, no disk, no descriptor left
                 await self._end()
             else:
                 self._become(Health.HEALTHY)
 
+    async def _pause(self) -> None:
+        """Back off, and stay down for as long as a drill wants it."""
+        await asyncio.sleep(self._delay)
+        self._delay = min(self._delay * 2, LONGEST_DELAY)
+        while self._held():  # noqa: ASYNC110 - another process makes the file
+            await asyncio.sleep(HOLD_SECONDS)
+
+    def _held(self) -> bool:
+        return self.process.hold is not None and self.process.hold.exists()
+
     async def _spawn(self) -> None:
         process = self.process
+        if process.prepare:
+            await process.prepare()
         argv = launched(process.argv, account=process.account, death_signal=process.death_signal)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:

@@ -47,6 +47,21 @@ class ServerMissingError(LocalError):
         self.server = server
 
 
+class UnknownRedisError(LocalError):
+    """The setting names a kind of Redis that is not there."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"no such Redis: {kind}; --redis takes single, sentinel or cluster")
+        self.kind = kind
+
+
+class ClusterFailedError(LocalError):
+    """The servers of Redis did not become a cluster."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Redis did not become a cluster: {reason}")
+
+
 class StoreUnreachableError(LocalError):
     """A store outside of the mesh, named by a setting, does not answer."""
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +43,10 @@ class Folders:
         """What the supervisor runs, for `status` and `down`."""
         return self.run / "state.json"
 
+    def hold_file(self, name: str) -> Path:
+        """What keeps the process of that name down once it has ended."""
+        return self.run / "hold" / name
+
     def log_file(self, name: str) -> Path:
         """Where the process of that name writes."""
         return self.log / f"{name}.log"
@@ -69,6 +76,23 @@ def prepare(home: Path) -> Folders:
         reason = error.strerror or str(error)
         raise HomeUnusableError(Path(error.filename or folders.home), reason) from error
     return folders
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home with a short path (those of sockets are limited) that goes again."""
+    home = Path(tempfile.mkdtemp(prefix="av-"))
+    home.chmod(0o711)  # PostgreSQL's own account passes through when root runs it
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def release(folders: Folders) -> None:
+    """Hold nothing down any more, such as what a drill that was killed has left behind."""
+    for file in (folders.run / "hold").glob("*"):
+        file.unlink(missing_ok=True)
 
 
 def _ours(folder: Path) -> None:

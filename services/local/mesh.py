@@ -18,9 +18,11 @@ import psutil
 
 from services.chassis.config import Settings
 from services.local import addresses, folders, state
+from services.local.certificates import Authority
 from services.local.child import Child, Health
 from services.local.folders import Folders
 from services.local.keys import ensure_keys
+from services.local.postgres_cluster import PostgresCluster
 from services.local.processes import SERVICES, Command, Plan, plan, reachable, service_command
 from services.local.supervisor import Supervisor
 
@@ -33,6 +35,9 @@ class Mesh:
     ) -> None:
         self.settings = table.settings
         """As given, completed with the addresses of everything that runs."""
+        self._postgres = table.stores.postgres
+        self.authority = Authority()
+        """Who signs the certificates of a mesh."""
         self.folders = places
         self.supervisor = Supervisor(table.processes, places.log, on_change=self._changed)
         self._on_change = on_change
@@ -49,6 +54,11 @@ class Mesh:
     def edge_url(self) -> str:
         """URL of the edge."""
         return f"http://{reachable(self.settings)}:{self.settings.edge_port}"
+
+    @property
+    def postgres(self) -> PostgresCluster | None:
+        """The replicated PostgreSQL, where it is that."""
+        return self._postgres
 
     @property
     def host(self) -> str:
@@ -145,10 +155,13 @@ async def running(
     places = folders.prepare(settings.home)
     with state.lock(places):
         await addresses.check_external(settings)
+        folders.release(places)
         table = plan(settings, places, services, command)
         if services:
             ensure_keys(table.settings)
         mesh = Mesh(table, places, on_change)
+        for name in services if settings.mesh else ():
+            mesh.authority.issue(table.settings.certificates(name), name)
         try:
             async with mesh.supervisor:
                 mesh.ready()
@@ -176,6 +189,7 @@ def _process_state(child: Child) -> state.ProcessState:
         started=child.started,
         log=str(child.log_file),
         probe=(process.probe.kind, process.probe.target),
+        zone=process.zone,
     )
 
 

@@ -3,12 +3,14 @@
 import errno
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from services.local.errors import PortRefusedError, PortTakenError
 
 LOWEST, HIGHEST = 15_000, 32_767
+BUS = 10_000
+"""How far above its port a server of a Redis Cluster talks to the others."""
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -31,6 +33,22 @@ def free_ports(count: int, address: str) -> list[int]:
     if len(ports) < count:
         raise PortRefusedError(0, "no free port is left")
     return ports
+
+
+def free_bus_ports(count: int, address: str) -> list[int]:
+    """Free ports for servers of a Redis Cluster, which listen 10,000 above them, too."""
+    found: list[int] = []
+    candidates = range(LOWEST, HIGHEST - BUS + 1)
+    with ExitStack() as held:
+        for port in random.sample(candidates, k=min(len(candidates), 2000)):
+            if len(found) == count:
+                return found
+            with suppress(OSError), ExitStack() as pair:
+                pair.enter_context(_bound(port, address))
+                pair.enter_context(_bound(port + BUS, address))
+                held.push(pair.pop_all())
+                found.append(port)
+    raise PortRefusedError(0, "no free port is left")
 
 
 def edge_port(port: int, address: str) -> int:

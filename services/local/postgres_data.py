@@ -25,9 +25,9 @@ async def prepare(data: Path, sockets: Path, programs: Path, account: Account | 
     """Make the data folder if there is none, refuse a foreign one, and the socket folder."""
     _private_folder(sockets, account)
     if _exists(data, account):
-        await _await_previous(data)
+        await await_previous(data)
         return
-    half = data.with_name("data.new")
+    half = data.with_name(f"{data.name}.new")
     shutil.rmtree(half, ignore_errors=True)
     _private_folder(half, account)
     await _initdb(half, programs, account)
@@ -63,8 +63,36 @@ def _private_folder(folder: Path, account: Account | None) -> None:
     folder.chmod(0o700)
 
 
+async def copy(
+    data: Path, sockets: Path, programs: Path, account: Account | None, source: str
+) -> None:
+    """Make the data folder anew as a copy of the running server behind a DSN."""
+    _private_folder(sockets, account)
+    await await_previous(data)
+    shutil.rmtree(data, ignore_errors=True)
+    half = data.with_name(f"{data.name}.new")
+    shutil.rmtree(half, ignore_errors=True)
+    _private_folder(half, account)
+    arguments = ("-d", source, "-D", str(half), "-X", "stream", "-c", "fast")
+    await _run("pg_basebackup", data, programs, account, arguments)
+    half.rename(data)
+
+
+def mark(file: Path, account: Account | None) -> None:
+    """Make an empty file of the server's own, such as the one that says that it is a standby."""
+    file.touch(mode=0o600)
+    if account:
+        os.chown(file, account.uid, account.gid)
+
+
 async def _initdb(data: Path, programs: Path, account: Account | None) -> None:
-    argv = (str(programs / "bin" / "initdb"), "-D", str(data), *INITDB)
+    await _run("initdb", data, programs, account, ("-D", str(data), *INITDB))
+
+
+async def _run(
+    program: str, data: Path, programs: Path, account: Account | None, arguments: tuple[str, ...]
+) -> None:
+    argv = (str(programs / "bin" / program), *arguments)
     process = await asyncio.create_subprocess_exec(
         *launched(argv, account=account, death_signal=signal.SIGKILL),
         stdin=asyncio.subprocess.DEVNULL,
@@ -82,10 +110,10 @@ async def _initdb(data: Path, programs: Path, account: Account | None) -> None:
             await process.wait()
     if process.returncode:
         lines = output.decode(errors="replace").strip().splitlines()
-        raise DataFolderError(data, f"initdb says: {' | '.join(lines[-2:])}")
+        raise DataFolderError(data, f"{program} says: {' | '.join(lines[-2:])}")
 
 
-async def _await_previous(data: Path) -> None:
+async def await_previous(data: Path) -> None:
     """Let a server whose supervisor was killed finish, and forget one that is long gone.
 
     After a restart of the machine the recorded id may be another process of this user, which

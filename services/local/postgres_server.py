@@ -6,11 +6,12 @@ shut out root, which is who connects when the server runs under another account.
 """
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
@@ -24,6 +25,7 @@ from services.local.process import Process
 from services.local.supervisor import Supervisor
 
 USER = "aviary"
+DATA, PRIMARY, STANDBY_SIGNAL = "data", "primary", "standby.signal"
 DATABASES = ("tweet", "graph", "timeline", "search", "notify")
 PARAMETERS = {
     "listen_addresses": "",
@@ -53,10 +55,12 @@ class EmbeddedPostgres:
         """Return the libpq connection string of a database."""
         return make_conninfo(host=str(self.socket_folder), port=5432, dbname=database, user=USER)
 
-    def process(self, places: folders.Folders) -> Process:
+    def process(
+        self, places: folders.Folders, more: Mapping[str, str] = MappingProxyType({})
+    ) -> Process:
         """Return the row that runs it: fast shutdown first, immediate after that, never SIGKILL."""
         programs = postgres_programs.install(places.postgres, self.account)
-        parameters = {**PARAMETERS, "unix_socket_directories": str(self.socket_folder)}
+        parameters = {**PARAMETERS, "unix_socket_directories": str(self.socket_folder), **more}
         flags = (part for name, value in parameters.items() for part in ("-c", f"{name}={value}"))
         return Process(
             name="postgres",
@@ -68,11 +72,14 @@ class EmbeddedPostgres:
             stop_signals=(signal.SIGINT, signal.SIGQUIT),
             death_signal=signal.SIGINT,
             grace_seconds=30.0,
-            prepare=partial(
-                postgres_data.prepare, self.data, self.socket_folder, programs, self.account
-            ),
+            prepare=partial(self.prepare, programs),
             complete=self.create_databases,
         )
+
+    async def prepare(self, programs: Path) -> None:
+        """Make the data folder where there is none, and let it be that of a primary."""
+        await postgres_data.prepare(self.data, self.socket_folder, programs, self.account)
+        (self.data / STANDBY_SIGNAL).unlink(missing_ok=True)
 
     async def create_databases(self) -> None:
         """Create the databases that are missing."""
@@ -84,6 +91,8 @@ class EmbeddedPostgres:
     async def _create_databases(self) -> None:
         dsn = self.dsn("postgres")
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            # The standbys, where there are some, are made from this server and not there yet.
+            await connection.execute("SET synchronous_commit = local")
             found = await connection.execute("SELECT datname FROM pg_database")
             existing = {row[0] for row in await found.fetchall()}
             for name in DATABASES:
@@ -92,9 +101,17 @@ class EmbeddedPostgres:
                     await connection.execute(statement)
 
 
+def primary_of(places: folders.Folders) -> str:
+    """The name of the folder with the newest data; a promotion changes it."""
+    try:
+        return (places.postgres / PRIMARY).read_text().strip() or DATA
+    except OSError:
+        return DATA
+
+
 def at(places: folders.Folders) -> EmbeddedPostgres:
-    """Name the PostgreSQL of one home."""
-    data = places.postgres / "data"
+    """Name the PostgreSQL of one home: of several copies, the one that was written last."""
+    data = places.postgres / primary_of(places)
     return EmbeddedPostgres(data, places.sockets / "postgres", unprivileged(data))
 
 

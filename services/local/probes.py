@@ -51,13 +51,14 @@ async def _check_postgres(dsn: str) -> None:
 
 
 async def _check_redis(url: str) -> None:
-    from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
 
+    from services.chassis.redis_client import connected
+
     try:
-        async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        async with connected(url, retry=Retry(NoBackoff(), 0)) as client:
             await client.ping()
     except (RedisError, OSError) as error:
         raise ProbeFailedError(_first_line(error)) from error

@@ -14,9 +14,11 @@ from services.local.probes import Probe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process as data; several replicas of a service are rows with names such as `tweet-1`."""
+    """A process as data; several replicas of a service are rows with names such as `tweet.2`."""
 
     name: str
+    zone: str = ""
+    """The zone that it belongs to, where there are several."""
     argv: tuple[str, ...]
     """The program's absolute path and its arguments."""
     environ: Mapping[str, str]
@@ -37,7 +39,11 @@ class Process:
     start_seconds: float = 60.0
     """How long it may take until it is healthy."""
     prepare: Callable[[], Awaitable[None]] | None = None
-    """Done before the first start."""
+    """Done before each start."""
+    ended: Callable[[], Awaitable[None]] | None = None
+    """Done when it has ended by itself, before it is started again; it waits rather than fails."""
+    hold: Path | None = None
+    """While this file exists, the process is not started again: drills take it away with that."""
     complete: Callable[[], Awaitable[None]] | None = None
     """Done when it is healthy for the first time; those that need it wait."""
 

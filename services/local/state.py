@@ -28,6 +28,7 @@ class ProcessState:
     log: str
     probe: tuple[str, str]
     """Kind and target of the health check."""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ class Lists:
         Only where there is no list, or one that ends with the marker of an `abandoned` build.
         """
         key = key_of(owner_id, self._kind)
-        async with self._client.pipeline() as transaction:
+        async with self._client.pipeline(transaction=True) as transaction:
             await transaction.watch(key)
             last = await transaction.lindex(key, -1)
             if last is not None and last != abandoned:
@@ -167,7 +167,7 @@ class Lists:
     ) -> bool:
         key, expiry = key_of(owner_id, self._kind), self._expiry() if renew else None
         for _ in range(tries):
-            async with self._client.pipeline() as transaction:
+            async with self._client.pipeline(transaction=True) as transaction:
                 await transaction.watch(key)
                 entries = cast("list[bytes]", await transaction.lrange(key, 0, -1))
                 changed = change(entries) if entries else None

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.redis_primary import watching_primary
 from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
 
@@ -34,6 +35,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         redis = await enter(open_redis(settings.redis_url))
+        await enter(watching_primary(redis))
         tweets = await enter(TweetClient(settings.tweet_address))
         graph = await enter(GraphClient(settings.graph_address))
         pool = await enter(open_pool(settings.timeline_dsn, size=2, name="fanout"))

@@ -5,11 +5,13 @@ import subprocess
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from services.chassis.config import Settings
+from services.chassis.hosts import clusters
 from services.chassis.hosts.process import envoy_binary
 from services.chassis.policy import COMMON, Access, Policy, Rule, policy_path
 from services.edge import contract, openapi, page, render
@@ -28,9 +30,20 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-@pytest.mark.parametrize("bind_address", ["127.0.0.1", "0.0.0.0", "::1"])
-def test_envoy_accepts_the_configuration(settings: Settings, bind_address: str) -> None:
-    settings = replace(settings, bind_address=bind_address)
+ZONES = {
+    "zone": "a",
+    "edge_address": "ipv4:127.0.0.1:1,127.0.0.1:2",
+    "tweet_address": "ipv4:127.0.0.1:3,127.0.0.1:4",
+    "endpoint_zones": "127.0.0.1:1=a,127.0.0.1:2=b,127.0.0.1:3=a,127.0.0.1:4=b",
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"bind_address": "127.0.0.1"}, {"bind_address": "0.0.0.0"}, {"bind_address": "::1"}, ZONES],
+)
+def test_envoy_accepts_the_configuration(settings: Settings, changed: dict[str, Any]) -> None:
+    settings = replace(settings, **changed)
     config = render.write(settings, instance="edge", admin=settings.home / "admin.sock")
     command = [envoy_binary(), "--mode", "validate", "--config-path", str(config)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -53,7 +66,8 @@ def test_policy_and_contract_name_the_same_methods() -> None:
 
 
 def test_the_policy_table_names_no_method_twice() -> None:
-    lines = [line.strip() for line in policy_path().read_text().splitlines() if ": [" in line]
+    rules = policy_path().read_text().partition("\ncallers:")[0]
+    lines = [line.strip() for line in rules.splitlines() if ": [" in line]
     named = [line for line in lines if not line.startswith("#")]
     assert len(named) == len(Policy.load().rules) - len(COMMON)
 
@@ -96,8 +110,21 @@ def test_every_plan_has_every_quota_and_waits_of_a_second_suffice() -> None:
     ],
 )
 def test_addresses(address: str, expected: list[tuple[str, int]]) -> None:
-    sockets = [e["endpoint"]["address"]["socket_address"] for e in render.endpoints(address)]
-    assert [(s["address"], s["port_value"]) for s in sockets] == expected
+    (group,) = clusters.endpoints(address)
+    assert sockets_of(group) == expected
+    assert "locality" not in group
+
+
+def test_endpoints_are_grouped_by_zone() -> None:
+    zones = {"127.0.0.1:1": "a", "127.0.0.1:3": "a", "127.0.0.1:2": "b"}
+    groups = clusters.endpoints("ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", zones)
+    found = {group["locality"]["zone"]: sockets_of(group) for group in groups}
+    assert found == {"a": [("127.0.0.1", 1), ("127.0.0.1", 3)], "b": [("127.0.0.1", 2)]}
+
+
+def sockets_of(group: dict[str, Any]) -> list[tuple[str, int]]:
+    sockets = [each["endpoint"]["address"]["socket_address"] for each in group["lb_endpoints"]]
+    return [(each["address"], each["port_value"]) for each in sockets]
 
 
 def test_openapi_describes_every_path() -> None:

@@ -3,18 +3,22 @@
 The parent waits, and on SIGTERM drains: SIGTERM to Envoy itself would cut the calls in flight.
 """
 
+import contextlib
 import os
 import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 import structlog
+import yaml
 
 from ..config import Settings
 from ..policy import templates
+from . import mesh
 from .control import CONTROL_FD, COUNT, DRAIN, END
 from .process import EnvoyProcess, admin_post, wait_for_signal_or_exit
 
@@ -46,7 +50,7 @@ def start(name: str, settings: Settings) -> int:
 
 def render(name: str, instance: str, admin: Path, settings: Settings) -> str:
     """The replica's Envoy configuration."""
-    return Template((templates() / "replica.yaml").read_text()).substitute(
+    text = Template((templates() / "replica.yaml").read_text()).substitute(
         name=name,
         instance=instance,
         zone=settings.zone,
@@ -55,6 +59,27 @@ def render(name: str, instance: str, admin: Path, settings: Settings) -> str:
         port=settings.grpc_port,
         module=_module(),
     )
+    if not settings.mesh:
+        return text
+    return yaml.safe_dump(mesh.joined(yaml.safe_load(text), name, instance, settings))
+
+
+@contextlib.contextmanager
+def beside(name: str, settings: Settings) -> Iterator[None]:
+    """With a mesh, the way out for a process that has no Envoy around it."""
+    if not settings.mesh:
+        yield
+        return
+    instance = settings.instance or f"{name}-{os.getpid()}"
+    settings.run_folder.mkdir(parents=True, exist_ok=True)
+    admin = settings.admin_socket or settings.run_folder / f"{instance}.admin.sock"
+    pipe = {"address": {"pipe": {"path": str(admin), "mode": 0o600}}}
+    node = {"id": instance, "cluster": name, "locality": {"zone": settings.zone}}
+    made = mesh.joined({"node": node, "admin": pipe}, name, instance, settings)
+    config = settings.run_folder / f"{instance}.envoy.yaml"
+    config.write_text(yaml.safe_dump(made))
+    with EnvoyProcess.start(config, environ=os.environ):
+        yield
 
 
 def _drain(

@@ -28,8 +28,8 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", -1),
-    # Our clients ping every 30 s (clients/channel.py), also when a stream is silent.
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Our clients ping every second (clients/channel.py), also when a stream is silent.
+    ("grpc.http2.min_ping_interval_without_data_ms", 500),
 )
 DRAIN_DELAY = 1.0
 """Seconds between NOT_SERVING and the first refused connection, for balancers to notice."""

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError, WatchError
 
 from services.chassis.stores import Redis
@@ -136,11 +138,14 @@ class LeasedCache:
         return found, lease
 
     async def _fill(self, lease: str, values: dict[int, bytes]) -> None:
-        for some in _batched(values):
+        # A transaction of a cluster is one of one slot.
+        size = 1 if isinstance(self._redis, RedisCluster) else MAX_PIPELINE
+        for some in _batched(values, size):
             try:
                 await self._fill_some(lease, {i: values[i] for i in some})
             except FAILURES as error:
                 self._failed("fill", error)
+                return
 
     async def _fill_some(self, lease: str, values: dict[int, bytes]) -> None:
         """Store those values whose lease is still ours; nobody may end one in between."""
@@ -149,7 +154,7 @@ class LeasedCache:
             for _ in range(FILL_ATTEMPTS):
                 leases = [self._lease_key(i) for i in values]
                 await pipeline.watch(*leases)
-                holders = await pipeline.mget(leases)
+                holders = await _holders(pipeline, leases)
                 ours = [i for i, holder in zip(values, holders, strict=True) if holder == held]
                 pipeline.multi()  # type: ignore[no-untyped-call]
                 for i in ours:
@@ -209,6 +214,12 @@ class LeasedCache:
         return f"{self._name}:{{{i}}}:lease"
 
 
-def _batched(ids: Iterable[int]) -> Iterable[list[int]]:
+async def _holders(pipeline: Pipeline, leases: list[str]) -> Sequence[object]:
+    if len(leases) == 1:  # in a cluster's transaction there is no MGET
+        return [await pipeline.get(leases[0])]
+    return await pipeline.mget(leases)
+
+
+def _batched(ids: Iterable[int], size: int = MAX_PIPELINE) -> Iterable[list[int]]:
     every = list(ids)
-    return (every[i : i + MAX_PIPELINE] for i in range(0, len(every), MAX_PIPELINE))
+    return (every[i : i + size] for i in range(0, len(every), size))

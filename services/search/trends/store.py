@@ -142,7 +142,7 @@ class TrendStore:
             part = gone[start : start + COMMANDS]
             commands = self._redis.pipeline(transaction=False)
             for key in part:
-                commands.unlink(_users(kind, key))
+                commands.delete(_users(kind, key))
             commands.zrem(_terms(kind), *part)
             commands.hdel(_levels(kind), *part)
             commands.hdel(_forms(kind), *part)

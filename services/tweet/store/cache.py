@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
+from services.chassis.redis_exchange import exchange_over
 from services.chassis.snowflake import unix_ms_of
 from services.chassis.stores import Redis
 
@@ -55,7 +57,7 @@ class TweetCache:
         if not tweet_ids or time.monotonic() < self._away_until:
             return {}
         try:
-            values = await self._redis.mget([_key(tweet_id) for tweet_id in tweet_ids])
+            values = await self._look_up([_key(tweet_id) for tweet_id in tweet_ids])
         except (RedisError, OSError) as error:
             self._failed(error)
             return {}
@@ -123,6 +125,9 @@ class TweetCache:
     async def _put_many(self, tweets: Mapping[int, bytes]) -> None:
         now_ms = time.time_ns() // 1_000_000
         commands = [_set(tweet_id, tweet, now_ms) for tweet_id, tweet in tweets.items()]
+        if isinstance(self._redis, RedisCluster):
+            await self._put_in_cluster(commands)
+            return
         pool = self._redis.connection_pool
         try:
             connection = await pool.get_connection()  # type: ignore[no-untyped-call]
@@ -137,6 +142,18 @@ class TweetCache:
                 raise
             finally:
                 await pool.release(connection)
+        except (RedisError, OSError) as error:
+            self._failed(error)
+
+    async def _look_up(self, keys: list[str]) -> Sequence[object]:
+        if isinstance(self._redis, RedisCluster):
+            found: Sequence[object] = await self._redis.mget_nonatomic(keys)
+            return found
+        return await self._redis.mget(keys)
+
+    async def _put_in_cluster(self, commands: list[bytes]) -> None:
+        try:
+            await exchange_over(self._redis)(b"".join(commands), len(commands))
         except (RedisError, OSError) as error:
             self._failed(error)
 

@@ -1,0 +1,103 @@
+"""What a drill found: errors, how long they lasted (RTO), what was lost (RPO), and the verdict."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from services.local.drills.audit import Findings
+from services.local.drills.load import Outcome
+
+CALM_SECONDS = 1.0
+"""Failures that are nearer to each other belong to one outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a drill promises: shares of failed calls, and seconds of an outage."""
+
+    reads: float = 0.0
+    writes: float = 0.0
+    read_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Reads or writes of a drill."""
+
+    calls: int
+    errors: int
+    outage: float
+    """Seconds of the longest run of failures."""
+    p99: float
+    """Seconds, of the calls that succeeded."""
+
+    @property
+    def share(self) -> float:
+        """The share of failed calls."""
+        return self.errors / self.calls if self.calls else 0.0
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> "Side":
+        """Summarize calls."""
+        rows = list(outcomes)
+        failed = [row for row in rows if row.error]
+        times = sorted(row.seconds for row in rows if not row.error)
+        p99 = times[int(len(times) * 0.99)] if times else float("nan")
+        return cls(len(rows), len(failed), longest_outage(failed), p99)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A drill that ran."""
+
+    name: str
+    fault: str
+    """What happened, as the drill has seen it; empty if it did not."""
+    reads: Side
+    writes: Side
+    limits: Limits
+    findings: Findings
+    answered: int
+    errors: Counter[str]
+    seconds: float
+    missing: str = ""
+    """Why the fault did not happen."""
+
+    @property
+    def failures(self) -> list[str]:
+        """What it was to keep and did not; empty if it passed."""
+        limits = self.limits
+        found = [f"the fault did not happen: {self.missing}"] if self.missing else []
+        for side, name, share, seconds in (
+            (self.reads, "reads", limits.reads, limits.read_seconds),
+            (self.writes, "writes", limits.writes, limits.write_seconds),
+        ):
+            if side.share > share:
+                found.append(f"{side.share:.2%} of {name} failed, {share:.2%} may")
+            if side.outage > seconds:
+                found.append(f"{name} failed for {side.outage:.1f} s, {seconds:.1f} s may pass")
+        for what, rows in (
+            ("answered writes lost", self.findings.lost),
+            ("posts made twice", self.findings.doubled),
+            ("broken timelines", self.findings.broken),
+        ):
+            if rows:
+                found.append(f"{len(rows)} {what}: {rows[0]}")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was kept."""
+        return not self.failures
+
+
+def longest_outage(failed: Sequence[Outcome]) -> float:
+    """Seconds from the beginning of the first to the end of the last failure of one run."""
+    longest, began, ended = 0.0, 0.0, float("-inf")
+    for row in sorted(failed, key=lambda row: row.began):
+        if row.began > ended + CALM_SECONDS:
+            began = row.began
+        ended = max(ended, row.ended)
+        longest = max(longest, ended - began)
+    return longest
