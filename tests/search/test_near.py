@@ -236,7 +236,7 @@ def test_only_few_candidates_are_sifted_in_the_event_loop() -> None:
     with indexed([at(n, 0.0, 0.0) for n in range(300)]) as index:
         word, near = Term("text", "ash"), Near(0.0, 0.0)
         assert index.cost(word) == 300
-        assert index.cost(And((word, near))) == 300 * 500
+        assert index.cost(And((word, near))) == 300 * 1_000
         assert index.cost(And((Term("text", "rare"), near))) == 0
 
 

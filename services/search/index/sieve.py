@@ -18,7 +18,7 @@ from .queries import ANY_ID, Queries, both, ids_among, ids_between, newest
 
 FIRST = 512
 """Candidates of the first round; each further one has twice as many."""
-MAX_SIFTED = 16_384
+MAX_SIFTED = 8_192
 """Candidates of one search: some 30 ms for each circle. What is behind them is another search."""
 
 
