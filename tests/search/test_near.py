@@ -168,7 +168,7 @@ def test_a_crowd_in_the_corner_of_the_box_costs_no_more_than_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sieve, "FIRST", 4)
-    monkeypatch.setattr(sieve, "MAX_SIFTED", 64)
+    monkeypatch.setattr(sieve, "MAX_MEASURED", 64)
     near = Near(0.0, 0.0, 100.0)
     corner = [at(n, 0.85, 0.85) for n in range(10, 210)]
     assert near.box().holds(Point(0.85, 0.85))
@@ -188,7 +188,7 @@ def test_a_crowd_in_the_corner_of_the_box_costs_no_more_than_is_bounded(
 @pytest.mark.parametrize("count", [1, 3])
 def test_shards_that_end_early_skip_nothing(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(sieve, "FIRST", 4)
-    monkeypatch.setattr(sieve, "MAX_SIFTED", 16)
+    monkeypatch.setattr(sieve, "MAX_MEASURED", 16)
     rng = random.Random(5)
     tweets = [at(n, *rng.choice([(0.85, 0.85), (0.85, 0.85), (0.3, 0.0)])) for n in range(300)]
     asked = Near(0.0, 0.0, 100.0)
@@ -236,7 +236,7 @@ def test_only_few_candidates_are_sifted_in_the_event_loop() -> None:
     with indexed([at(n, 0.0, 0.0) for n in range(300)]) as index:
         word, near = Term("text", "ash"), Near(0.0, 0.0)
         assert index.cost(word) == 300
-        assert index.cost(And((word, near))) == 300 * 500
+        assert index.cost(And((word, near))) == 300 * 1_000
         assert index.cost(And((Term("text", "rare"), near))) == 0
 
 

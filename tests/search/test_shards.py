@@ -186,3 +186,15 @@ async def test_kills_while_indexing_lose_and_double_nothing(shards: Shards) -> N
         return sum((await shards.counts()).values())
 
     await eventually(total, len(shards.ids) + len(left))
+
+
+async def test_places_are_asked_of_every_shard(shards: Shards) -> None:
+    """S003-20: a circle and a box cross to the other processes."""
+    posted: list[int] = []
+    for number in range(16):
+        here = {"longitude": 179.99 if number % 2 else -179.99, "latitude": 30.0}
+        tweet = await shards.world.post(shards.user, f"numbat {number}", location=here)
+        posted.append(int(tweet["tweet_id"]))
+    await shards.world.post(shards.user, "numbat", location={"longitude": 0, "latitude": 30})
+    await eventually(lambda: shards.found("numbat near:180,30,5km"), sorted(posted))
+    assert await shards.found("numbat bbox:179.9,29,180,31") == sorted(posted[1::2])

@@ -103,6 +103,13 @@ def test_corrections_keep_the_query_around_them() -> None:
     }  # fmt: skip
 
 
+def test_operators_are_not_corrected() -> None:
+    known = Corpus(hello=10, neat=7, idea=3, media=0)
+    found = known.correct("near idae near:1.5,2,25km has:media from:idae bbox:1,2,3,4")
+    assert found.corrected_query == ("neat idea near:1.5,2,25km has:media from:idae bbox:1,2,3,4")
+    assert expression_of(found.tree).startswith("(neat AND idea AND near:1.5,2,25km AND has:media")
+
+
 def test_what_has_no_neighbour_stays() -> None:
     found = Corpus(hello=10).correct("xylophon hello 1234 ab")
     assert (found.corrections, found.corrected_query) == ((), "")

@@ -26,7 +26,7 @@ from .sieve import Sieve, has_circles
 
 HEAP_BYTES = 64 << 20
 THE_MARK = "here"
-CANDIDATE = 500
+CANDIDATE = 1_000
 """Postings that may be looked at in the time that one candidate of a circle takes."""
 MAX_OPTIONAL = 8
 """Alternatives of an `OR` that are told apart in a score; more of them score alike."""
