@@ -1,7 +1,7 @@
 """One drill in a cluster: a random pod is deleted while the edge is asked; exit code 1 if it shows.
 
-Prints what it did, the errors and the longest silence, and PASS or FAIL. The drills with a ledger of
-acknowledged writes are `aviary drill`, on one machine.
+Prints what it did, the errors and the longest silence, and PASS or FAIL. The drills with a ledger
+of acknowledged writes are `aviary drill`, on one machine.
 """
 
 import json
