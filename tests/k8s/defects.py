@@ -50,7 +50,7 @@ def _lose(manifests: Manifests, kind: str, name: str) -> None:
 
 DEFECTS: dict[str, Defect] = {
     "probe on an absent port": (
-        pods.ports, lambda m: _box(m)["readinessProbe"].update(grpc={"port": 8082})),
+        pods.ports, lambda m: _box(m)["readinessProbe"].update(grpc={"port": 8099})),
     "probe on an absent named port": (
         pods.ports, lambda m: container(m.one("Deployment", "edge"))["readinessProbe"]["httpGet"]
         .update(port="https")),

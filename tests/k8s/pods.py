@@ -8,6 +8,8 @@ from services.chassis.config import Settings
 from .manifests import Doc, Manifests, container, labels, matches, name, pod, title
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+WITH_TOKEN = {"drill"}
+"""What may ask the API server: it has a role for that."""
 FACTORS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "": 1.0}
 
 
@@ -69,7 +71,7 @@ def restricted(manifests: Manifests) -> Iterator[str]:
             "privileged": not inside.get("privileged", False),
             "capabilities": inside.get("capabilities") == {"drop": ["ALL"]},
             "read-only root": inside.get("readOnlyRootFilesystem") is True,
-            "token": spec.get("automountServiceAccountToken") is False,
+            "token": spec.get("automountServiceAccountToken") is (name(doc) in WITH_TOKEN),
             "service links": spec.get("enableServiceLinks") is False,
             "host": not any(key.startswith("host") and spec[key] for key in spec),
             "volumes": not any("hostPath" in volume for volume in spec.get("volumes", [])),

@@ -42,7 +42,8 @@ def test_policies_allow_exactly_what_the_code_needs(overlay: Manifests) -> None:
 def test_only_the_edge_is_open_and_few_go_out(overlay: Manifests) -> None:
     out = {("notifier", "Egress"), ("tweet-read", "Egress"), ("tweet-write", "Egress")}
     databases = {(cluster["metadata"]["name"], "Egress") for cluster in overlay.of("Cluster")}
-    assert network.open_to_the_world(overlay) == {("edge", "Ingress"), *out, *databases}
+    drills = {(job["metadata"]["name"], "Egress") for job in overlay.of("CronJob")}
+    assert network.open_to_the_world(overlay) == {("edge", "Ingress"), *out, *databases, *drills}
 
 
 def _within(call: network.Call) -> bool:

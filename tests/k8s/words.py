@@ -10,6 +10,7 @@ VERSIONS = {
     "HorizontalPodAutoscaler": "autoscaling/v2", "Job": "batch/v1", "Namespace": "v1",
     "NetworkPolicy": "networking.k8s.io/v1", "PersistentVolumeClaim": "v1",
     "PodDisruptionBudget": "policy/v1",
+    "Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1",
     "PriorityClass": "scheduling.k8s.io/v1", "Secret": "v1", "Service": "v1",
     "ServiceAccount": "v1", "StatefulSet": "apps/v1",
     "Cluster": "postgresql.cnpg.io/v1", "ScheduledBackup": "postgresql.cnpg.io/v1",
