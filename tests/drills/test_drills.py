@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.local.drills import faults
 from services.local.drills.drill import Options, drills, run
 from services.local.drills.report import Limits, Report
 from services.local.drills.target import Target
@@ -13,18 +14,31 @@ DRILLS = drills(kills=3, zone_seconds=10.0)
 
 
 async def drilled(name: str, target: Target, folder: Path, *, control: bool = False) -> Report:
-    options = Options(rate=40.0, control=control, ledger_folder=folder, before=1.0, after=2.0)
+    options = Options(
+        rate=40.0,
+        control=control,
+        ledger_folder=folder,
+        before=1.0,
+        after=1.0,
+        settle=4.0 if control else 30.0,
+    )
     # What is slow on a loaded machine must not fail here: `make drill` holds the times.
     drill = replace(DRILLS[name], limits=Limits(0.02, 0.5, 20.0, 20.0))
     return await run(drill, target, options)
 
 
-@pytest.mark.parametrize("name", ["promote", "redis", "hang"])
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "WATCHED_SECONDS", 4.0)
+    monkeypatch.setattr(faults, "FREEZE_SECONDS", 5.0)
+
+
+@pytest.mark.parametrize("name", ["promote", "hang"])
 async def test_nothing_that_was_answered_is_lost(name: str, target: Target, tmp_path: Path) -> None:
     report = await drilled(name, target, tmp_path)
     assert report.passed, (report.failures, report.errors)
     assert report.fault
-    assert report.answered > 50
+    assert report.answered > 20
     written = (tmp_path / f"{name}.ledger.jsonl").read_text().splitlines()
     assert len(written) >= report.answered
 

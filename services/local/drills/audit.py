@@ -8,8 +8,6 @@ from services.local.drills.cast import Cast
 from services.local.drills.edges import Edges
 from services.local.drills.ledger import Ledger
 
-SETTLE_SECONDS = 30.0
-"""Within so long deliveries must be complete."""
 PAGE = 100
 
 
@@ -40,12 +38,12 @@ class Audit:
         self.cast = cast
         self.ledger = ledger
 
-    async def settled(self) -> Findings:
+    async def settled(self, seconds: float) -> Findings:
         """The findings, looked for again until nothing is wrong or the time is over."""
         await self._repeat_unknown()
         findings = Findings()
         try:
-            async with asyncio.timeout(SETTLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while True:
                     findings = await self.once()
                     if findings.fine:

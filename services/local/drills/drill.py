@@ -49,6 +49,8 @@ class Options:
     """Seconds of load before the fault."""
     after: float = 4.0
     """Seconds of load after it has healed."""
+    settle: float = 30.0
+    """Seconds within which deliveries must be complete."""
 
 
 def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
@@ -116,7 +118,7 @@ async def _run(
             if forged:
                 ledger.note("post", cast.authors[0], 1, "never made")
             answered = len(ledger.answered)
-            findings = await Audit(edges, cast, ledger).settled()
+            findings = await Audit(edges, cast, ledger).settled(options.settle)
     return Report(
         name=drill.name,
         fault=happened,
