@@ -65,6 +65,8 @@ async def test_caches_hit(client: Redis) -> None:
     tweets.fill({user << 22: b"tweet" for user in USERS})
     await tweets.filled()
     assert len(await tweets.get_many([user << 22 for user in USERS])) == len(USERS)
+    assert await tweets.bar([user << 22 for user in USERS[:30]])
+    assert len(await tweets.get_many([user << 22 for user in USERS])) == len(USERS) - 30
     loads: list[list[int]] = []
 
     async def load(ids: list[int]) -> dict[int, bytes]:

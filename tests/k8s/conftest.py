@@ -12,7 +12,7 @@ K8S = Path(__file__).parents[2] / "k8s"
 PLACES = {
     "dev": K8S / "overlays" / "dev",
     "production": K8S / "overlays" / "production",
-    "redis-cluster": Path(__file__).parent / "overlays" / "redis-cluster",
+    "redis": Path(__file__).parent / "overlays" / "redis",
 }
 """Overlays, and one of the tests' own for components that no overlay has."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import catalogue, network, pods, room, spread, words
+from . import catalogue, identity, network, pods, room, spread, words
 from .manifests import Doc, Manifests, container, pod, template
 
 Check = Callable[[Manifests], Iterator[str]]
@@ -144,6 +144,16 @@ DEFECTS: dict[str, Defect] = {
     "one address for all replicas": (
         catalogue.callable_by_name, lambda m: m.one("Service", "timeline-read")["spec"].pop(
             "clusterIP")),
+    "another process's certificate": (
+        identity.certificates, lambda m: next(
+            volume for volume in pod(_read(m))["volumes"] if volume["name"] == "certificate"
+        )["secret"].update(secretName="certificate-graph")),
+    "certificate of another name": (
+        identity.certificates, lambda m: m.one("Certificate", "certificate-edge")["spec"].update(
+            uris=["spiffe://aviary/operator"])),
+    "probe without a certificate": (
+        identity.probed_in_the_clear, lambda m: _box(m)["readinessProbe"]["grpc"].update(
+            port=8081)),
     "image by tag": (catalogue.images, lambda m: _box(m).update(image="aviary:1.2")),
     "image without a tag": (catalogue.images, lambda m: _box(m).update(image="aviary")),
     "no policy for a pod": (network.closed, lambda m: _lose(m, "NetworkPolicy", "deny-all")),

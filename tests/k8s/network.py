@@ -151,8 +151,9 @@ def _root(process: str) -> ast.Module | None:
 
 def _addresses(process: str, values: dict[str, str]) -> Iterator[str]:
     """Where a process connects to, setting by setting."""
-    for service in clients_of(process):
-        if service == process == "search":
+    own = {process} & set(CLUSTERS.values()) if values.get("AVIARY_ENDPOINT_ZONES") else set()
+    for service in clients_of(process) | own:
+        if service == process == "search" and values.get("AVIARY_SEARCH_SHARDS"):
             shards = values.get("AVIARY_SEARCH_SHARDS", "")
             yield from (each for each in shards.replace(";", ",").split(",") if each)
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from services.catalog import WORKERS
 from services.chassis.config import Settings
 
 from .manifests import Doc, Manifests, container, labels, matches, name, pod, title
@@ -48,6 +49,12 @@ def served(manifests: Manifests) -> Iterator[str]:
         edge = container(doc)["args"] == ["edge"]
         first = values["AVIARY_EDGE_PORT"] if edge else values["AVIARY_GRPC_PORT"]
         wanted = {int(first), int(values["AVIARY_METRICS_PORT"])}
+        if (
+            values.get("AVIARY_HEALTH_PORT")
+            and not edge
+            and container(doc)["args"][0] not in WORKERS
+        ):
+            wanted.add(int(values["AVIARY_HEALTH_PORT"]))
         found = {port["containerPort"] for port in container(doc).get("ports", [])}
         if wanted != found:
             yield f"{title(doc)}: listens on {wanted}, says {found}"
@@ -136,6 +143,7 @@ def references(manifests: Manifests) -> Iterator[str]:
         kind: {name(doc) for doc in manifests.of(kind)} for kind in ("ConfigMap", "Secret")
     }
     made["Secret"] |= {f"{name(doc)}-app" for doc in manifests.of("Cluster")}
+    made["Secret"] |= {doc["spec"]["secretName"] for doc in manifests.of("Certificate")}
     made["Secret"] |= OUTSIDE
     accounts = {name(doc) for doc in manifests.of("ServiceAccount")} | {"default"}
     for doc in manifests.workloads():

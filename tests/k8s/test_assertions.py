@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from . import catalogue, network, pods, room, spread, words
+from . import catalogue, identity, network, pods, room, spread, words
 from .manifests import Manifests
 
 Check = Callable[[Manifests], Iterator[str]]
@@ -16,7 +16,8 @@ EVERYWHERE: tuple[Check, ...] = (
     words.versions, words.words,
 )  # fmt: skip
 IN_PRODUCTION: tuple[Check, ...] = (
-    catalogue.images, room.databases, room.fits, spread.replicas, spread.scaling, spread.zones,
+    catalogue.images, identity.certificates, identity.probed_in_the_clear, room.databases,
+    room.fits, spread.replicas, spread.scaling, spread.zones,
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def test_in_production(production: Manifests, check: Check) -> None:
 
 
 def test_redis_cluster_has_a_master_a_zone(overlays: dict[str, Manifests]) -> None:
-    assert list(room.pinned(overlays["redis-cluster"])) == []
+    assert list(room.pinned(overlays["production"])) == []
 
 
 def test_policies_allow_exactly_what_the_code_needs(overlay: Manifests) -> None:

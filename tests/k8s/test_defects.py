@@ -21,7 +21,7 @@ def test_every_check_has_its_defect() -> None:
 
 
 def test_two_masters_in_one_zone_are_noticed(overlays: dict[str, Manifests]) -> None:
-    spoilt = overlays["redis-cluster"].copied()
+    spoilt = overlays["production"].copied()
     spoilt.docs.remove(spoilt.one("StatefulSet", "redis-c"))
     assert list(room.pinned(spoilt))
 

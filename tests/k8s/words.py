@@ -16,6 +16,7 @@ VERSIONS = {
     "Cluster": "postgresql.cnpg.io/v1", "ScheduledBackup": "postgresql.cnpg.io/v1",
     "ObjectStore": "barmancloud.cnpg.io/v1", "PodMonitor": "monitoring.coreos.com/v1",
     "PrometheusRule": "monitoring.coreos.com/v1",
+    "Certificate": "cert-manager.io/v1", "Issuer": "cert-manager.io/v1",
 }  # fmt: skip
 """Every kind that is used, and the version of it; of Kubernetes' own a schema is there, too."""
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Equal")
@@ -64,7 +65,7 @@ def versions(manifests: Manifests) -> Iterator[str]:
 def words(manifests: Manifests) -> Iterator[str]:
     """Every word of a fixed set is of that set."""
     for doc in manifests.docs:
-        if doc["apiVersion"].split("/")[0].endswith((".coreos.com", "cnpg.io")):
+        if doc["apiVersion"].split("/")[0].endswith((".coreos.com", "cnpg.io", "cert-manager.io")):
             continue
         for key, value in _entries(doc):
             if key in WORDS and value not in WORDS[key]:
