@@ -72,8 +72,10 @@ async def test_the_whole_facade(client: GraphClient) -> None:
 
 
 async def test_relations_by_their_facade(client: GraphClient) -> None:
-    replies = client.import_users(stream([["ada", "bob", "eve"]]))
-    ada, bob, eve = [i async for reply in replies for i in reply.user_ids]
+    replies = client.import_users(stream([["ada", "bob", "eve", "cat"]]))
+    ada, bob, eve, cat = [i async for reply in replies for i in reply.user_ids]
+    act_as(bob)
+    await client.follow(cat)
     act_as(ada)
     assert (await client.set_protected(protected=True)).protected
     await client.follow(bob)
@@ -102,6 +104,10 @@ async def test_relations_by_their_facade(client: GraphClient) -> None:
     subjects = [Subject(author_user_id=ada), Subject(author_user_id=bob)] * 700
     verdicts = await client.check_visibility(eve, SURFACE_SEARCH, subjects)
     assert [verdict.visible for verdict in verdicts] == [False, True] * 700
+    (suggestion,) = (await client.suggestions(page_size=5)).suggestions
+    assert (suggestion.user.user_id, suggestion.reason) == (cat, "followed by bob")
+    await client.dismiss_suggestion(cat)
+    assert not (await client.suggestions()).suggestions
     await client.unmute(bob)
     await client.unblock(eve)
     assert [m async for m in client.mutes()] == [u async for u in client.blocks()] == []
@@ -144,7 +150,7 @@ async def test_errors_carry_their_reason(client: GraphClient) -> None:
 async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient) -> None:
     act_as(1)
     async with Peer("graph", client.address) as peer:
-        for name in ("SuggestUsers", "DismissSuggestion", "GetUsage"):
+        for name in ("GetUsage",):
             method = peer.unary(f"{SERVICE}/{name}", bytes)
             with pytest.raises(PeerError) as caught:
                 await method(getattr(pb, f"{name}Request")())
