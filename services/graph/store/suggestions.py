@@ -57,31 +57,32 @@ ORDER BY c.via_count / log(10 + u.followers_count::float8) DESC, u.followers_cou
 LIMIT {MAX_RANKED}
 """  # noqa: S608 - names from this code
 EXPLAIN = f"""
-WITH via AS MATERIALIZED (
-  SELECT f.user_id, count(*) AS via_count,
-    (array_agg(asked.user_id ORDER BY asked.follow_id DESC))[:{MAX_VIA}] AS via_ids
-  FROM (
-    SELECT target_user_id AS user_id, follow_id FROM follows WHERE user_id = %(user_id)s
-    ORDER BY follow_id DESC LIMIT {MAX_ASKED}) asked
-  CROSS JOIN LATERAL (
-    SELECT target_user_id AS user_id FROM follows
-    WHERE follows.user_id = asked.user_id AND target_user_id = ANY(%(candidate_ids)s)
-    ORDER BY target_user_id LIMIT {MAX_RANKED}) f
-  GROUP BY f.user_id
+WITH asked AS MATERIALIZED (
+  SELECT target_user_id AS user_id, follow_id FROM follows WHERE user_id = %(user_id)s
+  ORDER BY follow_id DESC LIMIT {MAX_ASKED}
 )
-SELECT c.user_id, u.followers_count, coalesce(via_count, 0), coalesce(via_ids, '{{}}')
+SELECT c.user_id, u.followers_count, via.count, via.ids
 FROM unnest(%(candidate_ids)s::bigint[]) AS c(user_id)
 JOIN users u USING (user_id)
-LEFT JOIN via USING (user_id)
-WHERE (via_count > 0 OR u.followers_count > 0)
+CROSS JOIN LATERAL (
+  SELECT count(*), coalesce((array_agg(asked.user_id ORDER BY follow_id DESC))[:{MAX_VIA}], '{{}}')
+    AS ids
+  FROM asked
+  CROSS JOIN LATERAL (
+    -- One key at a time, whichever of the two has the longer list.
+    SELECT FROM follows t WHERE t.user_id = asked.user_id AND t.target_user_id = c.user_id
+    LIMIT 1) hit
+) via
+WHERE (via.count > 0 OR u.followers_count > 0)
   AND c.user_id <> %(user_id)s
   AND NOT EXISTS (SELECT FROM follows t
     WHERE t.user_id = %(user_id)s AND t.target_user_id = c.user_id)
   AND NOT EXISTS (SELECT FROM follow_requests t
     WHERE t.user_id = %(user_id)s AND t.target_user_id = c.user_id)
   AND NOT EXISTS (SELECT FROM blocks t
-    WHERE t.user_id = %(user_id)s AND t.target_user_id = c.user_id
-      OR t.user_id = c.user_id AND t.target_user_id = %(user_id)s)
+    WHERE t.user_id = %(user_id)s AND t.target_user_id = c.user_id)
+  AND NOT EXISTS (SELECT FROM blocks t
+    WHERE t.user_id = c.user_id AND t.target_user_id = %(user_id)s)
   AND NOT EXISTS (SELECT FROM mutes t
     WHERE t.user_id = %(user_id)s AND t.target_user_id = c.user_id AND {IN_FORCE})
   AND NOT EXISTS (SELECT FROM suggestion_dismissals t
@@ -106,7 +107,7 @@ class PostgresSuggestions:
             return [row[0] for row in await rows.fetchall()]
 
     async def explain(self, user_id: int, candidate_ids: Sequence[int]) -> list[Candidate]:
-        """Those of the candidates who may still be suggested, in their order, with what says why."""
+        """Those of the candidates who may be suggested, in their order, with what speaks for them."""
         async with self._pool.connection() as connection:
             rows = await connection.execute(
                 EXPLAIN.encode(), {"user_id": user_id, "candidate_ids": list(candidate_ids)}
