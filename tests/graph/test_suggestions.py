@@ -7,7 +7,7 @@ import pytest
 from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1.suggestion_pb2 import Suggestion
 from services.chassis.paging import encode_page_token
-from services.graph.domain_suggestions import Candidate, reason_of
+from services.graph.domain_suggestions import MAX_RANKED, Candidate, reason_of
 from services.graph.servicer import suggestions as servicer
 
 from .world import World, call, refused
@@ -179,8 +179,8 @@ async def test_what_speaks_for_nobody_any_more_is_left_out(world: World) -> None
 
 
 async def test_no_more_than_are_ranked(world: World) -> None:
-    me, expected = await many(world, servicer.MAX_RANKED + 3)
-    assert await suggested(world, me) == expected[: servicer.MAX_RANKED]
+    me, expected = await many(world, MAX_RANKED + 3)
+    assert await suggested(world, me) == expected[:MAX_RANKED]
 
 
 async def test_what_is_refused(world: World) -> None:
@@ -193,7 +193,7 @@ async def test_what_is_refused(world: World) -> None:
         ([2], b"12345678"),
         ([0], b""),
         ([1, 1], b"12345678"),
-        ([servicer.MAX_RANKED + 1], b"12345678" * (servicer.MAX_RANKED + 1)),
+        ([MAX_RANKED + 1], b"12345678" * (MAX_RANKED + 1)),
     ]:
         forged = encode_page_token(position, servicer.NAME, me, snapshot=snapshot)
         with refused("PAGE_TOKEN_INVALID"):

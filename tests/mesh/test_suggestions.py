@@ -45,7 +45,7 @@ async def test_suggested_followed_and_dismissed(world: World) -> None:
 
 
 async def test_a_newcomer_gets_popular_accounts_page_by_page(world: World) -> None:
-    me, star, second, *fans = await world.new_users(502)  # more than anybody in the graphs has
+    me, star, second, *fans = await world.new_users(503)  # more than anybody in the graphs has
     await world.follow([(fan, star) for fan in fans] + [(fan, second) for fan in fans[1:]])
     whole = (await suggestions(world, me, page_size="100"))["suggestions"]
     found = {int(one["user"]["user_id"]): one["reason"] for one in whole}

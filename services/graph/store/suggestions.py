@@ -38,6 +38,7 @@ WITH known AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT target_user_id AS user_id FROM follows WHERE follows.user_id = asked.user_id
     ORDER BY target_user_id LIMIT {MAX_EACH}) f
+  -- NOT IN hashes its few ids once; for a join the planner would have to guess how many they are.
   WHERE f.user_id NOT IN (SELECT user_id FROM excluded)
   GROUP BY f.user_id
   ORDER BY via_count DESC, f.user_id DESC LIMIT {MAX_REACHED}
@@ -107,7 +108,7 @@ class PostgresSuggestions:
             return [row[0] for row in await rows.fetchall()]
 
     async def explain(self, user_id: int, candidate_ids: Sequence[int]) -> list[Candidate]:
-        """Those of the candidates who may be suggested, in their order, with what speaks for them."""
+        """Those who may be suggested, in the order given, with what speaks for each."""
         async with self._pool.connection() as connection:
             rows = await connection.execute(
                 EXPLAIN.encode(), {"user_id": user_id, "candidate_ids": list(candidate_ids)}
