@@ -57,6 +57,8 @@ class RelationCalls(Peer):
         )
         self._list_blocks = self.unary(f"{SERVICE}/ListBlocks", pb.ListBlocksResponse)
         self._list_mutes = self.unary(f"{SERVICE}/ListMutes", pb.ListMutesResponse)
+        self._suggest_users = self.unary(f"{SERVICE}/SuggestUsers", pb.SuggestUsersResponse)
+        self._dismiss = self.unary(f"{SERVICE}/DismissSuggestion", pb.DismissSuggestionResponse)
         self._check_visibility = self.unary(
             f"{SERVICE}/CheckVisibility", pb.CheckVisibilityResponse
         )
@@ -157,6 +159,18 @@ class RelationCalls(Peer):
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def suggestions(
+        self, *, page_size: int = 0, page_token: str = ""
+    ) -> pb.SuggestUsersResponse:
+        """A page of whom the caller may want to follow, best first."""
+        request = pb.SuggestUsersRequest(page_size=page_size, page_token=page_token)
+        return await self._suggest_users(request, metadata=self._metadata)
+
+    async def dismiss_suggestion(self, target_user_id: int) -> None:
+        """Have a user suggested to the caller no more."""
+        request = pb.DismissSuggestionRequest(target_user_id=target_user_id)
+        await self._dismiss(request, metadata=self._metadata)
 
     async def check_visibility(
         self, viewer_user_id: int, surface: Surface, subjects: Sequence[Subject]

@@ -1,4 +1,4 @@
-"""Commands of a user: signup, login, tweet, timeline, follow."""
+"""Commands of a user: signup, login, tweet, timeline, follow, suggestions."""
 
 import asyncio
 from pathlib import Path
@@ -19,12 +19,16 @@ Media = Annotated[
     typer.Option("--media", exists=True, dir_okay=False, help="Up to 4 photos, 1 video or 1 GIF."),
 ]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Tweets to show.")]
+Best = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Users to show.")]
+Dismissed = Annotated[
+    str, typer.Option("--dismiss", help="A user never to be suggested again, instead.")
+]
 OfUser = Annotated[str, typer.Option("--user", help="Their own tweets instead of your home.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (signup, login, tweet, timeline, follow):
+    for command in (signup, login, tweet, timeline, follow, suggestions):
         app.command()(command)
 
 
@@ -106,6 +110,27 @@ def follow(name: Name) -> None:
             target = await graph.lookup(name)
             await graph.follow(target.user_id)
         typer.echo(f"{me.user_name} follows {target.user_name}")
+
+    asyncio.run(run())
+
+
+def suggestions(count: Best = 20, dismiss: Dismissed = "") -> None:
+    """Show whom you may want to follow, and why."""
+    from clients.cli.login import current
+    from clients.cli.place import edge_address
+    from clients.graph import GraphClient
+
+    async def run() -> None:
+        edge = edge_address(Settings.from_environ())
+        me = await current(edge)
+        async with GraphClient(edge, token=me.access_token) as graph:
+            if dismiss:
+                target = await graph.lookup(dismiss)
+                await graph.dismiss_suggestion(target.user_id)
+                typer.echo(f"{target.user_name} is suggested no more")
+                return
+            for each in (await graph.suggestions(page_size=count)).suggestions:
+                typer.echo(f"@{each.user.user_name}  {each.reason}")
 
     asyncio.run(run())
 

@@ -8,10 +8,8 @@ import grpc
 import pytest
 
 from aviary.graph.v1 import follow_pb2
-from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1.visibility_pb2 import SURFACE_HOME_TIMELINE, SURFACE_SEARCH
 from aviary.timeline.v1 import timeline_service_pb2
-from clients.channel import Peer
 from clients.context import Origin, current
 from clients.errors import PeerError
 from clients.graph import GraphClient
@@ -72,8 +70,10 @@ async def test_the_whole_facade(client: GraphClient) -> None:
 
 
 async def test_relations_by_their_facade(client: GraphClient) -> None:
-    replies = client.import_users(stream([["ada", "bob", "eve"]]))
-    ada, bob, eve = [i async for reply in replies for i in reply.user_ids]
+    replies = client.import_users(stream([["ada", "bob", "eve", "cat"]]))
+    ada, bob, eve, cat = [i async for reply in replies for i in reply.user_ids]
+    act_as(bob)
+    await client.follow(cat)
     act_as(ada)
     assert (await client.set_protected(protected=True)).protected
     await client.follow(bob)
@@ -102,6 +102,10 @@ async def test_relations_by_their_facade(client: GraphClient) -> None:
     subjects = [Subject(author_user_id=ada), Subject(author_user_id=bob)] * 700
     verdicts = await client.check_visibility(eve, SURFACE_SEARCH, subjects)
     assert [verdict.visible for verdict in verdicts] == [False, True] * 700
+    (suggestion,) = (await client.suggestions(page_size=5)).suggestions
+    assert (suggestion.user.user_id, suggestion.reason) == (cat, "followed by bob")
+    await client.dismiss_suggestion(cat)
+    assert not (await client.suggestions()).suggestions
     await client.unmute(bob)
     await client.unblock(eve)
     assert [m async for m in client.mutes()] == [u async for u in client.blocks()] == []
@@ -139,16 +143,6 @@ async def test_errors_carry_their_reason(client: GraphClient) -> None:
         "USER_NAME_TAKEN",
         grpc.StatusCode.ALREADY_EXISTS,
     )
-
-
-async def test_what_a_later_version_serves_is_unimplemented(client: GraphClient) -> None:
-    act_as(1)
-    async with Peer("graph", client.address) as peer:
-        for name in ("SuggestUsers", "DismissSuggestion"):
-            method = peer.unary(f"{SERVICE}/{name}", bytes)
-            with pytest.raises(PeerError) as caught:
-                await method(getattr(pb, f"{name}Request")())
-            assert caught.value.reason == "UNIMPLEMENTED"
 
 
 async def test_followers_come_page_by_page(client: GraphClient) -> None:

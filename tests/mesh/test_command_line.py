@@ -49,6 +49,22 @@ async def test_from_signup_to_timeline(world: World, run: Run, tmp_path: Path) -
     assert "logged in as cli_ann" in again.stdout
 
 
+async def test_suggestions_and_dismissing_one(world: World, run: Run) -> None:
+    signed_up = await asyncio.to_thread(run, "signup", "cli_eve", "--password", "correct horse")
+    assert signed_up.returncode == 0, signed_up.stderr
+    rows = await world.sql("graph", "SELECT user_id FROM users WHERE user_name = 'cli_eve'")
+    friend, other = await world.new_users(2)
+    await world.follow([(rows[0][0], friend), (friend, other)])
+    names = dict(await world.sql("graph", "SELECT user_id, user_name FROM users"))
+    shown = await asyncio.to_thread(run, "suggestions", "-n", "1")
+    assert shown.stdout == f"@{names[other]}  followed by {names[friend]}\n", shown.stderr
+    dismissed = await asyncio.to_thread(run, "suggestions", "--dismiss", names[other])
+    assert dismissed.stdout == f"{names[other]} is suggested no more\n", dismissed.stderr
+    again = await asyncio.to_thread(run, "suggestions")
+    assert again.returncode == 0
+    assert f"@{names[other]} " not in again.stdout
+
+
 async def test_mistakes_are_one_line(run: Run) -> None:
     for arguments, words in [
         (("tweet", "x"), "not logged in"),

@@ -18,6 +18,7 @@ from .messages import Messages
 from .mutes import MuteMethods
 from .notified import NotifiedMethods
 from .sessions import SessionMethods
+from .suggestions import SuggestionMethods
 from .user_pages import UserPages
 from .users import UserMethods
 from .visibility import VisibilityMethods
@@ -33,6 +34,7 @@ class GraphServicer(
     FollowRequestMethods,
     BlockMethods,
     MuteMethods,
+    SuggestionMethods,
     VisibilityMethods,
     FollowIdMethods,
     NotifiedMethods,
@@ -69,6 +71,7 @@ class GraphServicer(
         FollowRequestMethods.__init__(self, stores.follows, writer, pages)
         BlockMethods.__init__(self, stores.follows, writer, pages)
         MuteMethods.__init__(self, stores.mutes, cache, next_id)
+        SuggestionMethods.__init__(self, stores.suggestions, cache)
         VisibilityMethods.__init__(self, stores.relations)
         FollowIdMethods.__init__(self, stores.follow_ids, stores.follower_cache, users)
         NotifiedMethods.__init__(self, stores.follow_ids, users)

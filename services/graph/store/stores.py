@@ -22,6 +22,7 @@ from .profile_writer import ProfileWriter
 from .quota_uses import PostgresQuotaUses
 from .relations import PostgresRelations
 from .sessions import PostgresSessions
+from .suggestions import PostgresSuggestions
 from .user_cache import UserCache
 from .users import PostgresUsers
 
@@ -42,6 +43,7 @@ class Stores(NamedTuple):
     profile_writer: ProfileWriter
     mutes: PostgresMutes
     relations: PostgresRelations
+    suggestions: PostgresSuggestions
 
 
 def stores_on(
@@ -76,4 +78,5 @@ def stores_on(
         profile_writer=ProfileWriter(users, follows, writer, user_cache, user_updated),
         mutes=PostgresMutes(pool, next_id, event_of),
         relations=PostgresRelations(pool),
+        suggestions=PostgresSuggestions(pool),
     )
