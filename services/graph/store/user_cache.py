@@ -49,11 +49,15 @@ class UserCache:
             self._frames = {}
             self._frames_end = now + LOCAL_TTL
         frames = self._frames
-        missing = [user_id for user_id in user_ids if user_id not in frames]
+        # Kept here: what is invalidated while others are loaded must not be left out.
+        found = {user_id: frames[user_id] for user_id in user_ids if user_id in frames}
+        missing = [user_id for user_id in user_ids if user_id not in found]
         if missing:
-            loaded = await self._loader.get_many(missing)
-            frames |= {user_id: frame(FIRST, raw) for user_id, raw in loaded.items()}
-        return b"".join([frames[user_id] for user_id in user_ids if user_id in frames])
+            raw = await self._loader.get_many(missing)
+            loaded = {user_id: frame(FIRST, one) for user_id, one in raw.items()}
+            frames |= loaded
+            found |= loaded
+        return b"".join([found[user_id] for user_id in user_ids if user_id in found])
 
     async def invalidate(self, user_ids: Iterable[int]) -> None:
         """Forget users that have changed."""
