@@ -1,4 +1,7 @@
-"""Bad input: the right status, reason and field over REST, the same reason over gRPC, no trace."""
+"""Bad input: the right status, reason and field over REST, the same reason over gRPC, no trace.
+
+S003-16, S003-25.
+"""
 
 import json
 from collections.abc import AsyncIterator

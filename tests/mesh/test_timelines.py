@@ -26,6 +26,7 @@ async def ids(world: World, user: int, *texts: str) -> list[int]:
 
 
 async def test_follow_and_unfollow_show(world: World) -> None:
+    """S001-07."""
     viewer, author, other = await world.new_users(3)
     await follow(world, viewer, author)
     old = await ids(world, other, "long before", "before")

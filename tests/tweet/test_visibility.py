@@ -33,6 +33,7 @@ CAROL = 1003
 
 
 async def test_a_hidden_tweet_is_not_there(known: tuple[Tweets, GraphServicer]) -> None:
+    """S001-05: nor is a deleted one."""
     tweets, servicer = known
     hidden = (await tweets.create(user=ALICE, status="mine")).tweet_id
     shown = (await tweets.create(user=BOB, status="ours")).tweet_id
@@ -46,6 +47,10 @@ async def test_a_hidden_tweet_is_not_there(known: tuple[Tweets, GraphServicer]) 
         assert [tweet.tweet_id for tweet in found] == [shown]
         assert (await tweets.get(shown, user=viewer, edge=True)).tweet_id == shown
     assert (await tweets.get(hidden, user=BOB, edge=True)).tweet_id == hidden
+    await tweets.delete(shown, user=BOB)
+    with pytest.raises(Refused) as refused:
+        await tweets.get(shown, user=BOB, edge=True)
+    assert refused.value.reason == "TWEET_NOT_FOUND"
     assert {check.surface for check in servicer._checks} == {Surface.SURFACE_TWEET}
 
 
