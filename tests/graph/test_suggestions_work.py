@@ -1,4 +1,4 @@
-"""Two hops cost the same however many follow: what the statements read, told by EXPLAIN (S001-45)."""
+"""Two hops cost the same however many follow: what the statements read, by EXPLAIN (S001-45)."""
 
 from collections import Counter
 from collections.abc import Iterator
