@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+import structlog.testing
+
 from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
 from clients.errors import PeerError
 from services.chassis.viewers import NOT_ENGAGED, Engaged, Viewers
@@ -62,6 +64,11 @@ async def test_whose_changes_are_told_is_loaded_again() -> None:
 
 
 async def test_a_page_does_not_wait_for_a_service_that_is_away() -> None:
+    with structlog.testing.capture_logs():
+        await _away_and_back()
+
+
+async def _away_and_back() -> None:
     tweets = Tweets()
     viewers = Viewers(tweets)
     tweets.away = True
