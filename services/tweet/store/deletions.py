@@ -28,8 +28,8 @@ WITH gone AS (
     SELECT user_id FROM retweets WHERE tweet_id = %(tweet)s LIMIT %(piece)s)
   RETURNING user_id, retweet_id),
 marked AS (
-  UPDATE tweets t SET delete_time = now() FROM gone
-  WHERE t.tweet_id = gone.retweet_id AND t.author_id = gone.user_id)
+  UPDATE tweets SET delete_time = now()
+  WHERE tweet_id = ANY(ARRAY(SELECT retweet_id FROM gone)))
 SELECT retweet_id, user_id FROM gone
 """
 _DROP_FAVORITES = """

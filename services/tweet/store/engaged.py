@@ -9,8 +9,9 @@ RECENT = 200
 """Favourites, and retweets, that are told of one user at once."""
 _USERS = "SELECT {key}, user_id FROM {table} WHERE tweet_id = %b AND {key} < %b"
 _TWEETS = (
-    "SELECT f.favorite_id, f.tweet_id FROM favorites f WHERE f.user_id = %b AND f.favorite_id < %b"
-    " AND EXISTS (SELECT FROM tweets t WHERE t.tweet_id = f.tweet_id AND t.delete_time IS NULL)"
+    "SELECT f.favorite_id, f.tweet_id FROM favorites f CROSS JOIN LATERAL ("
+    " SELECT FROM tweets t WHERE t.tweet_id = f.tweet_id AND t.delete_time IS NULL OFFSET 0) alive"
+    " WHERE f.user_id = %b AND f.favorite_id < %b"
 )
 _OF_TWEETS = """
 SELECT

@@ -20,9 +20,11 @@ _BEFORE = (
 _TARGETS = """
 SELECT t.tweet_id, o.tweet_id, o.author_id, o.conversation_id
 FROM tweets t
-JOIN tweets o ON o.tweet_id =
-  CASE t.original_tweet_id WHEN 0 THEN t.tweet_id ELSE t.original_tweet_id END
-WHERE t.tweet_id = ANY(%b) AND t.delete_time IS NULL AND o.delete_time IS NULL
+CROSS JOIN LATERAL (
+  SELECT tweet_id, author_id, conversation_id FROM tweets
+  WHERE tweet_id = CASE t.original_tweet_id WHEN 0 THEN t.tweet_id ELSE t.original_tweet_id END
+    AND delete_time IS NULL OFFSET 0) o
+WHERE t.tweet_id = ANY(%b) AND t.delete_time IS NULL
 """
 _RECENT = """
 WITH first AS MATERIALIZED (

@@ -6,9 +6,9 @@ from services.chassis.stores import Pool
 
 MAX_ANCESTORS = 50
 _REPLIES = """
-SELECT r.tweet_id FROM replies r
+SELECT r.tweet_id FROM replies r CROSS JOIN LATERAL (
+  SELECT FROM tweets t WHERE t.tweet_id = r.tweet_id AND t.delete_time IS NULL OFFSET 0) alive
 WHERE r.parent_tweet_id = %b AND r.tweet_id < %b
-  AND EXISTS (SELECT FROM tweets t WHERE t.tweet_id = r.tweet_id AND t.delete_time IS NULL)
 ORDER BY r.tweet_id DESC LIMIT %b
 """
 _NODES = """
@@ -19,7 +19,8 @@ FROM (SELECT %(conversation)s::bigint AS tweet_id, 0::bigint AS parent_id
       (SELECT tweet_id, parent_tweet_id FROM replies
        WHERE conversation_id = %(conversation)s AND tweet_id > %(after)s
        ORDER BY tweet_id LIMIT %(limit)s)) n
-LEFT JOIN tweets t USING (tweet_id)
+LEFT JOIN LATERAL (
+  SELECT tweet_id, delete_time FROM tweets WHERE tweets.tweet_id = n.tweet_id OFFSET 0) t ON true
 ORDER BY n.tweet_id LIMIT %(limit)s
 """
 _PATH = """
