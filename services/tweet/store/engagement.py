@@ -52,8 +52,8 @@ LEFT JOIN counted USING (tweet_id) LEFT JOIN listed USING (tweet_id)
 """
 """A statement sees the rows as they were before it, so the counts of what it changes are `counted`.
 
-Every table is reached by its key (OFFSET 0, ANY), whatever its size was when the plan was made. What
-is not alive any more loses nothing and gains nothing; its rows are cleaned up elsewhere.
+Every table is reached by its key (OFFSET 0, ANY), whatever its size was when the plan was made.
+What is not alive any more loses nothing and gains nothing; its rows are cleaned up elsewhere.
 """
 _FAVORITES, _RETWEETS = (
     _CHANGE.format(asked=_ASKED, table=table, key=key, count=count).encode()
