@@ -111,9 +111,12 @@ async def test_refusals(world: World, me: int, data: bytes, reason: str) -> None
     assert reply.status_code == 400, reply.text
     assert reply.json()["details"][0]["reason"] == reason
     async with client(world, me) as tweets:
-        with pytest.raises(PeerError) as caught:
-            await tweets.upload(pieces(data))
-    assert caught.value.reason == reason
+        for _ in range(5):
+            with pytest.raises(PeerError) as caught:
+                await tweets.upload(pieces(data))
+            if caught.value.reason:  # now and then a stream that ends while being sent says nothing
+                break
+    assert caught.value.reason == reason, str(caught.value)
     await eventually(lambda: rows_of(world, me), 0)
     assert left(world) == []
 

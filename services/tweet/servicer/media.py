@@ -1,5 +1,7 @@
 """Media: uploading them, what is known of them, and their bytes."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from google.api.httpbody_pb2 import HttpBody
@@ -7,6 +9,7 @@ from google.api.httpbody_pb2 import HttpBody
 from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 from services.chassis.call import EDGE, Call
+from services.chassis.errors import ServiceError
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from ..errors import NoSuchMediaError
@@ -20,6 +23,8 @@ from ..media.uploading import Uploader
 
 TRANSCODED = b"x-envoy-original-path"
 """What a call over REST has: its answer may have another status than 200."""
+HEARD_BYTES, HEARD_SECONDS = 2 << 20, 1.0
+"""How much more is taken of an upload that is refused already."""
 MAX_DOWNLOADS = 256
 """Content that is sent at a time. Who reads slowly keeps about 4 MB each in memory."""
 
@@ -49,7 +54,11 @@ class MediaMethods:
             async for request in requests:
                 yield request.body.data
 
-        row = await self._uploader.upload(user_id, alt_text, pieces())
+        try:
+            row = await self._uploader.upload(user_id, alt_text, pieces())
+        except ServiceError:
+            await _hear_out(requests)
+            raise
         return pb.CreateMediaResponse(media=message_of(row))
 
     async def get_media(self, request: pb.GetMediaRequest, call: Call) -> pb.GetMediaResponse:
@@ -93,6 +102,17 @@ class MediaMethods:
             call.caller.user_id, Surface.SURFACE_TWEET, [author]
         )
         return rules[author] == VISIBLE
+
+
+async def _hear_out(requests: AsyncIterator[pb.CreateMediaRequest]) -> None:
+    """Throw away what is still being sent, for a while: who is cut off misses why."""
+    heard = 0
+    with contextlib.suppress(TimeoutError, ServiceError):
+        async with asyncio.timeout(HEARD_SECONDS):
+            async for request in requests:
+                heard += len(request.body.data)
+                if heard > HEARD_BYTES:
+                    return
 
 
 def _piece(content_type: str, data: bytes) -> pb.GetMediaContentResponse:
