@@ -46,7 +46,7 @@ async def open_pool(dsn: str, *, size: int, name: str, wait: bool = True) -> Asy
             "application_name": name,
             "connect_timeout": 3,
             "prepare_threshold": 2,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c jit=off",
         },
     )
     await pool.open(wait=wait, timeout=30.0)
