@@ -17,28 +17,23 @@ _ASKED = (
 _CHANGE = """
 WITH asked AS MATERIALIZED (SELECT * FROM {asked}),
 alive AS MATERIALIZED (
-  SELECT t.tweet_id, t.author_id FROM (SELECT DISTINCT tweet_id FROM asked) a
-  CROSS JOIN LATERAL (
-    SELECT tweet_id, author_id FROM tweets
-    WHERE tweets.tweet_id = a.tweet_id AND delete_time IS NULL OFFSET 0) t),
+  SELECT tweet_id, author_id FROM tweets
+  WHERE tweet_id IN (SELECT tweet_id FROM asked) AND delete_time IS NULL),
 added AS (
   INSERT INTO {table} (tweet_id, user_id, {key})
   SELECT tweet_id, user_id, new_id FROM asked JOIN alive USING (tweet_id) WHERE wanted
   ON CONFLICT DO NOTHING RETURNING tweet_id, user_id, {key} AS row_id),
 gone AS (
-  DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-    SELECT e.place FROM asked a CROSS JOIN LATERAL (
-      SELECT ctid AS place FROM {table}
-      WHERE tweet_id = a.tweet_id AND user_id = a.user_id OFFSET 0) e
-    WHERE NOT a.wanted))
-  RETURNING tweet_id, user_id, {key} AS row_id),
+  DELETE FROM {table} e USING asked a
+  WHERE NOT a.wanted AND e.tweet_id = a.tweet_id AND e.user_id = a.user_id
+  RETURNING e.tweet_id, e.user_id, e.{key} AS row_id),
 changed AS (
   SELECT tweet_id, user_id, row_id, 1 AS change FROM added
   UNION ALL SELECT tweet_id, user_id, row_id, -1 FROM gone),
 counted AS (
-  UPDATE tweet_counts c SET {count} = c.{count} + (
-    SELECT sum(change) FROM changed WHERE changed.tweet_id = c.tweet_id)
-  WHERE c.tweet_id = ANY(ARRAY(SELECT DISTINCT tweet_id FROM changed))
+  UPDATE tweet_counts c SET {count} = c.{count} + d.change
+  FROM (SELECT tweet_id, sum(change) AS change FROM changed GROUP BY tweet_id) d
+  WHERE c.tweet_id = d.tweet_id
   RETURNING c.tweet_id, c.{count} AS total),
 listed AS (
   SELECT tweet_id, array_agg(user_id) AS users, array_agg(row_id) AS rows,
@@ -46,13 +41,11 @@ listed AS (
   FROM changed GROUP BY tweet_id)
 SELECT alive.tweet_id, alive.author_id, coalesce(counted.total, c.{count}),
   listed.users, listed.rows, listed.changes
-FROM alive CROSS JOIN LATERAL (
-  SELECT {count} FROM tweet_counts WHERE tweet_counts.tweet_id = alive.tweet_id OFFSET 0) c
+FROM alive JOIN tweet_counts c USING (tweet_id)
 LEFT JOIN counted USING (tweet_id) LEFT JOIN listed USING (tweet_id)
 """
 """A statement sees the rows as they were before it, so the counts of what it changes are `counted`.
 
-Every table is reached by its key (OFFSET 0, ANY), whatever its size was when the plan was made.
 What is not alive any more loses nothing and gains nothing; its rows are cleaned up elsewhere.
 """
 _FAVORITES, _RETWEETS = (
@@ -71,7 +64,11 @@ _MAKE_RETWEETS = (
     " FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[])"
     " AS r(tweet_id, author_id, original_tweet_id, original_user_id)"
 )
-_DROP_RETWEETS = "UPDATE tweets SET delete_time = now() WHERE tweet_id = ANY(%b::bigint[])"
+_DROP_RETWEETS = (
+    "UPDATE tweets t SET delete_time = now()"
+    " FROM unnest(%b::bigint[], %b::bigint[]) AS r(tweet_id, author_id)"
+    " WHERE t.tweet_id = r.tweet_id AND t.author_id = r.author_id"
+)
 
 
 class Wish(NamedTuple):
@@ -128,7 +125,8 @@ class EngagementStore:
                 await connection.execute(_MAKE_RETWEETS, [list(column) for column in columns])
             gone = [change for change in outcome.changes if not change.added]
             if gone:
-                await connection.execute(_DROP_RETWEETS, ([c.row_id for c in gone],))
+                ids, users = [c.row_id for c in gone], [c.user_id for c in gone]
+                await connection.execute(_DROP_RETWEETS, (ids, users))
             return outcome
 
     async def retweet_id(self, tweet_id: int, user_id: int) -> int:
