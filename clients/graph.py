@@ -59,7 +59,6 @@ class GraphClient(RelationCalls):
         self._refresh = self.unary(f"{SERVICE}/RefreshSession", pb.RefreshSessionResponse)
         self._delete_session = self.unary(f"{SERVICE}/DeleteSession", pb.DeleteSessionResponse)
         self._use_dev_key = self.unary(f"{SERVICE}/UseDevKey", pb.UseDevKeyResponse)
-        self._resolve_dev_key = self.unary(f"{SERVICE}/ResolveDevKey", pb.ResolveDevKeyResponse)
         self._notified = self.unary(
             f"{SERVICE}/BatchGetNotifiedFollowerIds", pb.BatchGetNotifiedFollowerIdsResponse
         )
@@ -189,10 +188,6 @@ class GraphClient(RelationCalls):
         """Use a part of an application's quota; PeerError DEV_KEY_INVALID."""
         request = pb.UseDevKeyRequest(api_dev_key=api_dev_key, quota=quota, count=count)
         return await self._use_dev_key(request)
-
-    async def resolve_dev_key(self, api_dev_key: str) -> pb.ResolveDevKeyResponse:
-        """The application behind a key; PeerError DEV_KEY_INVALID."""
-        return await self._resolve_dev_key(pb.ResolveDevKeyRequest(api_dev_key=api_dev_key))
 
     async def notified_follower_ids(self, user_ids: Sequence[int]) -> dict[int, bytes]:
         """The followers of each author (at most 1,000) who asked to be told of tweets, packed."""

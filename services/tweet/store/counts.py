@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from services.chassis.stores import Connection
 
-from ..domain import Counts
+from ..domain import NO_COUNTS, Counts
 
 _COLUMNS = ", ".join(Counts._fields)
 _LOCK = """
@@ -36,16 +36,14 @@ async def add(connection: Connection, changes: Mapping[int, Counts]) -> None:
         await connection.execute(_ADD, (ids, *map(list, columns)))
 
 
-def answers(
-    rows: Iterable[tuple[int, int]], by: int = 1, changes: dict[int, Counts] | None = None
-) -> dict[int, Counts]:
+def answers(rows: Iterable[tuple[int, int]], by: int = 1) -> dict[int, Counts]:
     """What tweets that answer and quote (pairs of these ids, 0 for none) add to the others."""
-    changes = {} if changes is None else changes
+    changes: dict[int, Counts] = {}
     for parent_id, quoted_id in rows:
         if parent_id:
-            counts = changes.get(parent_id, Counts())
+            counts = changes.get(parent_id, NO_COUNTS)
             changes[parent_id] = counts._replace(reply_count=counts.reply_count + by)
         if quoted_id:
-            counts = changes.get(quoted_id, Counts())
+            counts = changes.get(quoted_id, NO_COUNTS)
             changes[quoted_id] = counts._replace(quote_count=counts.quote_count + by)
     return changes
