@@ -76,7 +76,7 @@ class ClusterExchange:
             answers = await asyncio.gather(
                 *(self._part(places[name], pieces, own) for name, own in parts.items())
             )
-        except (RedisError, OSError):
+        except RedisError:
             await self._look_again()
             raise
         replies: list[Any] = [None] * count
@@ -134,6 +134,9 @@ async def _exchange(
         if refused is not None:
             raise RedisConnectionError(f"the server does not take this now: {refused}")
         answered = True
+    except OSError as error:  # what the system says of a connection that broke
+        raise RedisConnectionError(str(error)) from error
+    else:
         return answers
     finally:
         if not answered:  # the rest would be read as the answers to somebody else's commands

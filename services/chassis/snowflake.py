@@ -12,9 +12,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
 from .errors import UnavailableError
+from .pools import Pool
 
 EPOCH_MS = 1_704_067_200_000
 WORKER_BITS, SEQUENCE_BITS = 10, 12
@@ -76,7 +76,7 @@ class Snowflakes:
 
 @contextlib.asynccontextmanager
 async def leased_snowflakes(
-    pool: AsyncConnectionPool, holder: str, clock: Callable[[], int] = wall_clock_ms
+    pool: Pool, holder: str, clock: Callable[[], int] = wall_clock_ms
 ) -> AsyncIterator[Snowflakes]:
     """A generator whose worker number is leased in this database and kept while it is open."""
     worker, after_ms = await _acquire(pool, holder, clock)
@@ -93,9 +93,7 @@ async def leased_snowflakes(
             await _release(pool, worker, holder, snowflakes.last_ms)
 
 
-async def _acquire(
-    pool: AsyncConnectionPool, holder: str, clock: Callable[[], int]
-) -> tuple[int, int]:
+async def _acquire(pool: Pool, holder: str, clock: Callable[[], int]) -> tuple[int, int]:
     async with pool.connection() as connection:
         row = await (
             await connection.execute(
@@ -117,7 +115,7 @@ async def _acquire(
 
 
 async def _renew(
-    pool: AsyncConnectionPool,
+    pool: Pool,
     worker: int,
     holder: str,
     snowflakes: Snowflakes,
@@ -141,7 +139,7 @@ async def _renew(
 
 
 async def _keep(
-    pool: AsyncConnectionPool,
+    pool: Pool,
     worker: int,
     holder: str,
     snowflakes: Snowflakes,
@@ -155,7 +153,7 @@ async def _keep(
             log.warning("id lease not renewed", worker=worker, why=str(error))
 
 
-async def _release(pool: AsyncConnectionPool, worker: int, holder: str, last_ms: int) -> None:
+async def _release(pool: Pool, worker: int, holder: str, last_ms: int) -> None:
     async with pool.connection() as connection:
         await connection.execute(
             "UPDATE snowflake_workers SET lease_until = now(), holder = '', used_until_ms = %s"

@@ -3,14 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeAlias
 
-import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from .pools import Connection, Pool
 from .redis_client import Redis, connected
 
 __all__ = ["Connection", "Pool", "Redis", "check_pool", "migrate", "open_pool", "open_redis"]
@@ -19,8 +17,6 @@ STATEMENT_TIMEOUT_MS = 5_000
 ACQUIRE_TIMEOUT = 2.0
 """Seconds to wait for a free connection before the call fails as UNAVAILABLE."""
 MIGRATION_LOCK = 0x41564941
-Connection: TypeAlias = psycopg.AsyncConnection[psycopg.rows.TupleRow]
-Pool: TypeAlias = AsyncConnectionPool[Connection]
 log = structlog.get_logger()
 
 
@@ -31,12 +27,13 @@ async def open_pool(dsn: str, *, size: int, name: str, wait: bool = True) -> Asy
     Each is in autocommit (a transaction is opened where one is meant), prepares what repeats, and
     carries a statement timeout, so that no query outlives its caller for long.
     """
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         dsn,
+        connection_class=Connection,
+        open=False,
         min_size=min(2, size),
         max_size=size,
         name=name,
-        open=False,
         timeout=ACQUIRE_TIMEOUT,
         check=None,
         # After a fail-over it is tried again when it is asked for, not after a growing pause.
@@ -77,7 +74,7 @@ async def migrate(dsn: str, folder: Path, *, chassis: bool = True) -> None:
     A service's files are `NNN_name.sql` in `folder`; the chassis' own tables come first.
     """
     folders = ([CHASSIS_MIGRATIONS] if chassis else []) + [folder]
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with await Connection.connect(dsn, autocommit=True) as connection:
         await connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from aviary.tweet.v1 import tweet_service_pb2 as tweet_pb
@@ -99,7 +99,7 @@ async def raw_inserts(bench: Bench) -> AsyncIterator[tuple[Any, Any]]:
     """
     source = bench.world.mesh.dsn("tweet")
     dsn = make_conninfo(source, dbname=DATABASE)
-    async with await AsyncConnection.connect(source, autocommit=True) as admin:
+    async with await Connection.connect(source, autocommit=True) as admin:
         await admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
         await admin.execute(f"CREATE DATABASE {DATABASE}".encode())
         await migrate(dsn, Path(tweet.__file__).parent / "migrations")
@@ -107,7 +107,7 @@ async def raw_inserts(bench: Bench) -> AsyncIterator[tuple[Any, Any]]:
     ids = Snowflakes(1, after_ms=wall_clock_ms())
     async with contextlib.AsyncExitStack() as stack:
         connections = [
-            await stack.enter_async_context(await AsyncConnection.connect(dsn, autocommit=True))
+            await stack.enter_async_context(await Connection.connect(dsn, autocommit=True))
             for _ in range(RAW_CONNECTIONS)
         ]
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from services.chassis.stores import Connection
 
@@ -11,7 +11,7 @@ from services.chassis.stores import Connection
 @contextlib.asynccontextmanager
 async def bulk(dsn: str) -> AsyncIterator[Connection]:
     """A connection for loading."""
-    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+    async with await Connection.connect(dsn, autocommit=True) as connection:
         await connection.execute("SET maintenance_work_mem = '256MB'")
         await connection.execute("SET work_mem = '256MB'")
         yield connection

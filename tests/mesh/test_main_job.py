@@ -4,11 +4,11 @@ import asyncio
 import random
 import time
 
-import psycopg
 import pytest
 import redis.asyncio as redis
 
 from services.chassis.snowflake import Snowflakes
+from services.chassis.stores import Connection
 
 from .command_line import aviary
 from .graphs import REAL, edge_file
@@ -111,7 +111,7 @@ async def test_also_when_commits_are_delayed(world: World, people: list[int]) ->
         # Worker numbers that no service leases, so that these ids cannot clash with theirs.
         ids = Snowflakes(900 + number, after_ms=0)
         dsn = world.mesh.dsn("tweet")
-        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        async with await Connection.connect(dsn) as connection:
             for round_number in range(4):
                 author = people[(number * 4 + round_number) % len(people)]
                 await insert(connection, ids.next(), author, f"delayed {number} {round_number}")

@@ -48,7 +48,7 @@ def partition_of(key: int) -> int:
 
 
 async def append(connection: Connection, events: Sequence[NewEvent]) -> None:
-    """Append events in the caller's transaction and wake the subscribers when it commits."""
+    """Append events in the caller's transaction and wake the subscribers after it."""
     await connection.execute(
         """
         INSERT INTO events (partition, event_id, kind, payload)
@@ -61,7 +61,7 @@ async def append(connection: Connection, events: Sequence[NewEvent]) -> None:
             [event.payload for event in events],
         ),
     )
-    await connection.execute(f"NOTIFY {CHANNEL}")
+    connection.wake(CHANNEL)
 
 
 class EventLog:

@@ -79,7 +79,7 @@ class InboxStore:
             await write(connection, after)
             await self._queue(connection, entries, after)
         if changes or gone:
-            await connection.execute(f"NOTIFY {CHANNEL}".encode())
+            connection.wake(CHANNEL)
 
     async def withdraw_actor(self, user_id: int, actor_id: int, event_id: int) -> None:
         """Take back all that somebody did: the user has blocked or muted them."""
@@ -151,7 +151,7 @@ class InboxStore:
             )
             if not cursor.rowcount:
                 return None
-            await connection.execute(f"NOTIFY {CHANNEL}".encode())
+            connection.wake(CHANNEL)
             return await _badge(connection, user_id)
 
     async def forget_old(self) -> None:

@@ -289,4 +289,4 @@ async def _write(connection: Connection, sent: Message) -> None:
         "UPDATE members SET listed_id = %s WHERE conversation_id = %s AND state <> 2",
         (sent.message_id, sent.conversation_id),
     )
-    await connection.execute(f"NOTIFY {CHANNEL}".encode())
+    connection.wake(CHANNEL)
