@@ -3,13 +3,16 @@
 import asyncio
 import random
 
+from aviary.events.v1 import event_service_pb2 as pb
 from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.events.failures import Failures
+from services.chassis.events.head import Head
 from services.chassis.events.leases import Leases
 from services.chassis.events.log import EventLog
 from services.chassis.events.subscription import Subscription
 from services.chassis.events.wake import Wake
+from services.chassis.events.whole_log import WholeLog
 from services.chassis.stores import open_pool
 from services.tweet.domain import TweetRow
 from services.tweet.store.posts import NewPost, insert
@@ -53,13 +56,17 @@ async def test_no_event_of_a_late_commit_is_skipped(tweets: Tweets) -> None:
 
     async def read() -> None:
         async with open_pool(tweets.dsn, size=2, name="reader") as pool:
+            head = Head(WholeLog(pool), Wake())
+            following = asyncio.create_task(head.run())
             subscription = Subscription(
-                EventLog(pool), Leases(pool), Failures(pool), Wake(), "test", "reader"
+                EventLog(pool), Leases(pool), Failures(pool), head, "test", "reader"
             )
             async for batch in subscription.batches(500, stop):
-                seen.extend(event.event_id for event in batch.events)
+                events = pb.SubscribeResponse.FromString(b"".join(batch.events)).events
+                seen.extend(event.event_id for event in events)
                 if len(seen) >= WRITERS * POSTS:
                     stop.set()
+            following.cancel()
 
     reading = asyncio.create_task(read())
     async with asyncio.timeout(30):

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
@@ -18,12 +17,15 @@ from ..errors import InvalidFieldError, ServiceError
 from ..paging import decode_page_token, encode_page_token, page_size_of
 from ..stores import Pool
 from .backlog import Backlog
+from .encoding import message_of, subscribe_reply, tail_reply
 from .failures import Failures
+from .head import Head
 from .leases import Leases
-from .log import CHANNEL, EventLog, LoggedEvent, Position
+from .log import CHANNEL, EventLog, Position
 from .subscription import MAX_BATCH, Subscription
-from .tail import Tail, TailLog
+from .tail import Tail
 from .wake import Wake, listen
+from .whole_log import WholeLog
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["EventService"]
 PRUNE_INTERVAL = 600.0
@@ -41,30 +43,26 @@ class LeaseLostError(ServiceError):
 class EventServicer:
     """Subscriptions to one database's log."""
 
-    def __init__(self, pool: Pool, wake: Wake, draining: asyncio.Event) -> None:
+    def __init__(self, pool: Pool, head: Head, draining: asyncio.Event) -> None:
         self._events = EventLog(pool)
-        self._tail = Tail(TailLog(pool), wake)
+        self._tail = Tail(WholeLog(pool), head)
         self._leases = Leases(pool)
         self._failures = Failures(pool)
-        self._wake = wake
+        self._head = head
         self._draining = draining
 
-    async def subscribe(
-        self, request: pb.SubscribeRequest, _call: Call
-    ) -> AsyncIterator[pb.SubscribeResponse]:
+    async def subscribe(self, request: pb.SubscribeRequest, _call: Call) -> AsyncIterator[bytes]:
         """Stream events to one member of a group."""
         _require(group=request.group, member=request.member)
         limit = min(request.max_batch or MAX_BATCH, MAX_BATCH)
         subscription = Subscription(
-            self._events, self._leases, self._failures, self._wake, request.group, request.member
+            self._events, self._leases, self._failures, self._head, request.group, request.member
         )
         async with contextlib.aclosing(subscription.batches(limit, self._draining)) as batches:
             async for batch in batches:
-                yield pb.SubscribeResponse(
-                    events=[_message(event) for event in batch.events], partitions=batch.partitions
-                )
+                yield subscribe_reply(batch.events, batch.partitions)
 
-    async def tail(self, request: pb.TailRequest, _call: Call) -> AsyncIterator[pb.TailResponse]:
+    async def tail(self, request: pb.TailRequest, _call: Call) -> AsyncIterator[bytes]:
         """Stream every event to a reader that keeps its own place."""
         limit = min(request.max_batch or MAX_BATCH, MAX_BATCH)
         after = Position(request.after.xid, request.after.seq)
@@ -73,13 +71,10 @@ class EventServicer:
             after if request.HasField("after") else None,
             moment if request.HasField("from_time") else None,
         )
-        stretches = self._tail.stretches(start, limit, self._draining)
-        async with contextlib.aclosing(stretches) as found:
+        steps = self._tail.steps(start, limit, self._draining)
+        async with contextlib.aclosing(steps) as found:
             async for events, position in found:
-                yield pb.TailResponse(
-                    events=[_message(event) for event in events],
-                    position=event_pb2.Cursor(xid=position.xid, seq=position.seq),
-                )
+                yield tail_reply(events, position)
 
     async def ack(self, request: pb.AckRequest, _call: Call) -> pb.AckResponse:
         """Move cursors, and forget retried events that are done."""
@@ -123,7 +118,7 @@ class EventServicer:
         reply = pb.ListDeadLettersResponse()
         for row in rows[:size]:
             letter = reply.dead_letters.add(group=row.group, error=row.error)
-            letter.event.CopyFrom(_message(row.event))
+            letter.event.CopyFrom(message_of(row.event))
             letter.park_time.FromDatetime(row.park_time)
         if len(rows) > size:
             last = rows[size - 1].event.event_id
@@ -135,7 +130,7 @@ class EventServicer:
     ) -> pb.RedriveDeadLettersResponse:
         """Deliver dead letters again."""
         count = await self._failures.redrive(request.group, request.event_ids)
-        self._wake.set()
+        self._head.grown.set()
         return pb.RedriveDeadLettersResponse(redriven_count=count)
 
     async def get_lag(self, request: pb.GetLagRequest, _call: Call) -> pb.GetLagResponse:
@@ -165,16 +160,18 @@ class EventServicer:
 async def event_servicer(
     pool: Pool, dsn: str, draining: asyncio.Event, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[EventServicer]:
-    """The servicer with what runs beside it: listening for appends, pruning, and metrics."""
+    """The servicer with what runs beside it: following the log, pruning it, and metrics."""
     wake = Wake()
+    head = Head(WholeLog(pool), wake)
     tasks = [
+        asyncio.create_task(head.run()),
         asyncio.create_task(listen(dsn, wake, CHANNEL)),
         asyncio.create_task(_prune(EventLog(pool))),
-        asyncio.create_task(_wake_for_drain(wake, draining)),
+        asyncio.create_task(_wake_for_drain(head.grown, draining)),
         asyncio.create_task(Backlog(pool, registry or CollectorRegistry()).watch()),
     ]
     try:
-        yield EventServicer(pool, wake, draining)
+        yield EventServicer(pool, head, draining)
     finally:
         for task in tasks:
             task.cancel()
@@ -194,20 +191,6 @@ async def _prune(events: EventLog) -> None:
                 await asyncio.sleep(0.1)
         except Exception as error:
             log.warning("events not pruned", why=str(error))
-
-
-def _message(event: LoggedEvent) -> event_pb2.Event:
-    # Not `FromDatetime`, which takes a tenth of what sending an event costs.
-    seconds, microseconds = int(event.create_time.timestamp()), event.create_time.microsecond
-    return event_pb2.Event(
-        event_id=event.event_id,
-        partition=event.partition,
-        cursor=event_pb2.Cursor(xid=event.xid, seq=event.seq),
-        kind=event.kind,
-        payload=event.payload,
-        create_time=Timestamp(seconds=seconds, nanos=microseconds * 1000),
-        attempt=event.attempt,
-    )
 
 
 def _cursors(positions: dict[int, Position]) -> Iterator[pb.PartitionCursor]:

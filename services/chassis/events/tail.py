@@ -1,4 +1,4 @@
-"""Reading the whole log in one order, without a group: for readers that keep their own place."""
+"""One reader's way along the whole log, for readers that keep their own place."""
 
 import asyncio
 import time
@@ -9,18 +9,14 @@ from typing import NamedTuple
 from grpc import StatusCode
 
 from ..errors import InvalidFieldError, ServiceError
-from ..stores import Pool
-from .log import PARTITIONS, RETENTION_DAYS, LoggedEvent, Position
-from .wake import Pace, Wake
+from .encoding import encoded
+from .head import Head
+from .log import RETENTION_DAYS, Position
+from .wake import IDLE_POLL
+from .whole_log import WholeLog
 
 HEARTBEAT_SECONDS = 2.0
 """After so long a reader is told that there was nothing."""
-
-_MOMENT_ROWS = 10_000
-"""Rows recorded from a moment on among which the first of the log's order is looked for.
-
-Recording times are those of the transactions' starts, and their order is not quite the log's.
-"""
 
 
 class EventsPrunedError(ServiceError):
@@ -31,98 +27,19 @@ class EventsPrunedError(ServiceError):
     template = "events behind this position are gone; they are kept for {retention_days} days"
 
 
-class Stretch(NamedTuple):
-    """Events in the log's order, and the position that is reached with them."""
+class Step(NamedTuple):
+    """Encoded events in the log's order, and the position that is reached with them."""
 
-    events: list[LoggedEvent]
+    events: list[bytes]
     position: Position
 
 
-class TailLog:
-    """Reads over all partitions of one database's log, in the order of (xid, seq).
-
-    A row is read when its transaction is settled, as in `EventLog.read`: what is read later has a
-    greater position, so a reader that remembers one number pair skips nothing.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def read(self, after: Position, limit: int) -> list[LoggedEvent]:
-        """The first settled events behind a position.
-
-        Each partition's index gives its candidates: an index over all would slow every write down.
-        """
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                """
-                SELECT e.partition, e.xid::text::bigint, e.seq, e.event_id, e.kind, e.payload,
-                       e.create_time, 0
-                FROM (
-                  SELECT c.partition, c.xid, c.seq
-                  FROM generate_series(0, %(last)s) p
-                  CROSS JOIN LATERAL (
-                    SELECT partition, xid, seq FROM events
-                    WHERE partition = p::smallint
-                      AND (xid, seq) > (%(xid)s::text::xid8, %(seq)s)
-                      AND xid < pg_snapshot_xmin(pg_current_snapshot())
-                    ORDER BY xid, seq LIMIT %(limit)s) c
-                  ORDER BY c.xid, c.seq LIMIT %(limit)s) k
-                JOIN events e USING (partition, xid, seq)
-                ORDER BY e.xid, e.seq
-                """,
-                {"xid": str(after.xid), "seq": after.seq, "limit": limit, "last": PARTITIONS - 1},
-            )
-            return [LoggedEvent(*row) for row in await cursor.fetchall()]
-
-    async def now(self) -> Position:
-        """The position behind which everything lies that is not settled yet."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-            )
-            (xid,) = await cursor.fetchone() or (0,)
-            return Position(xid, 0)
-
-    async def at(self, moment: datetime) -> Position:
-        """A position behind which every event lies that was recorded at a moment or later.
-
-        Some that were recorded a little earlier may lie behind it as well.
-        """
-        settled = await self.now()
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                """
-                SELECT xid::text::bigint, seq - 1
-                FROM (SELECT xid, seq FROM events
-                      WHERE create_time >= %s ORDER BY create_time LIMIT %s) e
-                ORDER BY e.xid, e.seq LIMIT 1
-                """,
-                (moment, _MOMENT_ROWS),
-            )
-            row = await cursor.fetchone()
-            return min(Position(*row), settled) if row else settled
-
-    async def bounds(self) -> tuple[Position, int]:
-        """The last position that was pruned, and the first transaction that is still to come."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                """
-                SELECT xid::text::bigint, seq,
-                       pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-                FROM events_pruned
-                """
-            )
-            xid, seq, following = await cursor.fetchone() or (0, 0, 0)
-            return Position(xid, seq), following
-
-
 class Tail:
-    """One reader's way along the log, as long as its call lasts."""
+    """Follows the log, as long as its call lasts."""
 
-    def __init__(self, log: TailLog, wake: Wake) -> None:
+    def __init__(self, log: WholeLog, head: Head) -> None:
         self._log = log
-        self._wake = wake
+        self._head = head
 
     async def start(self, after: Position | None, moment: datetime | None) -> Position:
         """Where to begin: behind a position, at a moment, or now.
@@ -131,35 +48,45 @@ class Tail:
         or the database was restored, and waiting for it could miss anything.
         """
         if after is None:
-            return await (self._log.at(moment) if moment else self._log.now())
+            return await (self._log.at(moment) if moment else self._log.last())
         _, following = await self._log.bounds()
         if after.xid > following:
             raise InvalidFieldError(field="after", problem="is ahead of this log")
         return after
 
-    async def stretches(
+    async def steps(
         self, position: Position, limit: int, stop: asyncio.Event
-    ) -> AsyncGenerator[Stretch, None]:
+    ) -> AsyncGenerator[Step, None]:
         """What lies behind a position and what is added, until `stop`.
 
         The first comes at once, the following ones when there are events, and empty ones while
         there are none, so that a reader knows that the log is being read. Raises EVENTS_PRUNED when
         something behind the position is gone already.
         """
-        pace, told_at = Pace(self._wake), 0.0
+        told_at, looks = 0.0, 0
         while not stop.is_set():
-            pace.look()
-            events = await self._log.read(position, limit)
+            seen, before = self._head.grown.count, self._head.looks
+            events, last, full = await self._next(position, limit)
             if not told_at:
                 # After the read: whatever is pruned later was in it, or was settled later.
                 await self._check_kept(position)
-            if events:
-                position = Position(events[-1].xid, events[-1].seq)
-            if events or time.monotonic() - told_at > HEARTBEAT_SECONDS:
-                told_at = time.monotonic()
-                yield Stretch(events, position)
-            if len(events) < limit:
-                await pace.rest()
+            position = last
+            due = time.monotonic() - told_at > HEARTBEAT_SECONDS and before > looks
+            if events or due or not told_at:
+                told_at, looks = time.monotonic(), before
+                yield Step(events, position)
+            if not full:
+                await self._head.grown.wait(seen, IDLE_POLL)
+
+    async def _next(self, position: Position, limit: int) -> tuple[list[bytes], Position, bool]:
+        """Events, the last one's position, and whether there may be more at once."""
+        entries = self._head.since(position, limit)
+        if entries is not None:
+            last = entries[-1].position if entries else position
+            return [entry.reply for entry in entries], last, len(entries) == limit
+        events = await self._log.read(position, limit)
+        last = Position(events[-1].xid, events[-1].seq) if events else position
+        return [encoded(event) for event in events], last, bool(events)
 
     async def _check_kept(self, position: Position) -> None:
         pruned, _ = await self._log.bounds()
