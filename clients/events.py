@@ -7,8 +7,8 @@ events come again.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import grpc
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from aviary.events.v1 import event_pb2
 from aviary.events.v1 import event_service_pb2 as pb
 
+from .acks import Acks
 from .channel import Peer
 from .errors import PeerError
 
@@ -56,7 +57,7 @@ class EventConsumer:
         self._transient = transient
         self._max_batch = max_batch
         self._subscribe = peer.server_stream(f"{_SERVICE}/Subscribe", pb.SubscribeResponse)
-        self._ack = peer.unary(f"{_SERVICE}/Ack", pb.AckResponse)
+        self._acks = Acks(peer, group, member)
         self._nack = peer.unary(f"{_SERVICE}/Nack", pb.NackResponse)
         self.partitions: list[int] = []
         """The partitions held now; empty while there is no subscription."""
@@ -90,21 +91,35 @@ class EventConsumer:
         async with contextlib.aclosing(self._subscribe(request)) as batches:
             ended = asyncio.ensure_future(stop.wait())
             try:
-                while not stop.is_set():
-                    following = asyncio.ensure_future(anext(batches))
-                    await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
-                    if not following.done():
-                        following.cancel()
-                        await asyncio.wait({following})
-                        return
-                    batch = following.result()
+                while (batch := await self._next(batches, ended)) is not None:
                     self.partitions = list(batch.partitions)
                     if batch.events:
                         await self._handle(handler, list(batch.events), stop)
-            except StopAsyncIteration:
-                return
+                await self._acks.send()
             finally:
                 ended.cancel()
+                self._acks.forget()
+
+    async def _next(
+        self,
+        batches: AsyncGenerator[pb.SubscribeResponse, None],
+        ended: "asyncio.Future[Literal[True]]",
+    ) -> pb.SubscribeResponse | None:
+        """The next batch, or None at the end; what is due meanwhile is acknowledged."""
+        following = asyncio.ensure_future(anext(batches, None))
+        either: set[asyncio.Future[Any]] = {following, ended}
+        try:
+            while not (following.done() or ended.done()):
+                left = self._acks.left()
+                if left == 0.0:
+                    await self._acks.send()
+                    continue
+                await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            return None if ended.done() else following.result()
+        finally:
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
 
     async def _handle(self, handler: Handler, events: list[Event], stop: asyncio.Event) -> None:
         failures: list[pb.EventFailure] = []
@@ -119,7 +134,7 @@ class EventConsumer:
             await self._nack(
                 pb.NackRequest(group=self._group, member=self._member, failures=failures)
             )
-        await self._acknowledge(events, {failure.event_id for failure in failures})
+        self._acks.note(events, {failure.event_id for failure in failures})
 
     async def _persist(
         self, handler: Handler, events: Sequence[Event], stop: asyncio.Event
@@ -153,21 +168,6 @@ class EventConsumer:
                 )
                 failures.append(failure)
         return failures
-
-    async def _acknowledge(self, events: Sequence[Event], failed: set[int]) -> None:
-        cursors = {e.partition: e.cursor for e in events if not e.attempt}
-        retried = [e.event_id for e in events if e.attempt and e.event_id not in failed]
-        await self._ack(
-            pb.AckRequest(
-                group=self._group,
-                member=self._member,
-                cursors=[
-                    pb.PartitionCursor(partition=partition, cursor=cursor)
-                    for partition, cursor in cursors.items()
-                ],
-                retried_event_ids=retried,
-            )
-        )
 
     def _is_transient(self, error: Exception) -> bool:
         if isinstance(error, PeerError):

@@ -15,7 +15,7 @@ from services.chassis.events import head as head_module
 from services.chassis.events.head import Head
 from services.chassis.events.log import EventLog, LoggedEvent, NewEvent, Position, append
 from services.chassis.events.wake import Wake
-from services.chassis.events.whole_log import WholeLog
+from services.chassis.events.whole_log import BEGINNING, WholeLog
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -116,7 +116,7 @@ async def test_the_end_of_a_log_is_an_event_and_not_a_transaction_to_come(dsn: s
     await stores.migrate(dsn, stores.CHASSIS_MIGRATIONS, chassis=False)
     async with stores.open_pool(dsn, size=2, name="test") as pool:
         log = WholeLog(pool)
-        assert await log.last() == Position(0, 0)
+        assert await log.last() == BEGINNING
         async with pool.connection() as connection, connection.transaction():
             await append(connection, [NewEvent(n, n, "Test", b"") for n in range(40)])
         async with pool.connection() as connection:

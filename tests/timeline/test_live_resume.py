@@ -137,7 +137,7 @@ async def test_the_page_token_of_a_gap_leads_to_what_was_missed(
     world.follow(ME, FRIENDS[0])
     for _ in range(30):
         await rig.fanout.handle(created(await log.post(FRIENDS[0])))
-    client = await replica.open(ME, "1.1").opened()
+    client = await replica.open(ME, "0.1").opened()
     token = client.of("gap")[0]["page_token"]
     assert token
     found = [i async for page in rig.pages(ME, [20], page_token=token) for i in page]

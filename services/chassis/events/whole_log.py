@@ -5,6 +5,9 @@ from datetime import datetime
 from ..stores import Pool
 from .log import PARTITIONS, LoggedEvent, Position
 
+BEGINNING = Position(1, 0)
+"""Before every event: transactions are numbered from 3. Readers take zeros for no position."""
+
 _MOMENT_ROWS = 10_000
 """Rows recorded from a moment on among which the first of the log's order is looked for.
 
@@ -50,7 +53,7 @@ class WholeLog:
             return [LoggedEvent(*row) for row in await cursor.fetchall()]
 
     async def last(self) -> Position:
-        """The last settled event, or the last that was pruned where none is kept.
+        """The last settled event, or the last that was pruned, or the beginning.
 
         Not the snapshot's `xmin`: after a crash the server hands out again the transaction ids that
         had left no trace, and events of theirs would lie in front of such a position.
@@ -70,7 +73,7 @@ class WholeLog:
                 """,
                 (PARTITIONS - 1,),
             )
-            return Position(*(await cursor.fetchone() or (0, 0)))
+            return max(BEGINNING, Position(*(await cursor.fetchone() or BEGINNING)))
 
     async def at(self, moment: datetime) -> Position:
         """A position behind which every event lies that was recorded at a moment or later.
