@@ -39,6 +39,9 @@ class TweetClient(EngagementCalls):
         self._batch_get = self.unary(f"{SERVICE}/BatchGetTweets", bytes)
         self._delete = self.unary(f"{SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
         self._list = self.unary(f"{SERVICE}/ListUserTweets", bytes)
+        self._list_ids = self.unary(
+            f"{SERVICE}/BatchListUserTweetIds", pb.BatchListUserTweetIdsResponse
+        )
         self._mentions = self.unary(f"{SERVICE}/ListMentions", bytes)
         self._recent = self.unary(f"{SERVICE}/ListRecentByAuthors", pb.ListRecentByAuthorsResponse)
         self._scan = self.server_stream(f"{SERVICE}/ScanTweets", pb.ScanTweetsResponse)
@@ -94,6 +97,12 @@ class TweetClient(EngagementCalls):
         )
         tweets, rest = split_tweets(await self._list(request))
         return TweetPage(tweets, pb.ListUserTweetsResponse.FromString(rest).next_page_token)
+
+    async def list_user_tweet_ids(
+        self, lists: Sequence[pb.ListUserTweetsRequest]
+    ) -> Sequence[pb.TweetIdPage]:
+        """Ids of pages of up to 64 users' tweets, in the order asked."""
+        return (await self._list_ids(pb.BatchListUserTweetIdsRequest(lists=lists))).pages
 
     async def list_mentions(
         self,

@@ -3,11 +3,14 @@
 The page's token is Tweet's own: it knows how far it looked, where a page may be short or empty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from aviary.graph.v1.visibility_pb2 import Surface
+from aviary.tweet.v1.tweet_service_pb2 import ListUserTweetsRequest, TweetIdPage
 from clients.tweet import author_id_of
+from services.chassis.batching import Batcher
+from services.chassis.errors import PageTokenError
 from services.chassis.viewers import Engaged
 from services.chassis.visibility import VISIBLE, Subject, UserNotFoundError, Visibility
 
@@ -15,7 +18,7 @@ from .hydrate import Content, Hydrator, content_of
 
 
 class TweetPage(Protocol):
-    """A page of one author's tweets."""
+    """A page of tweets."""
 
     @property
     def tweets(self) -> dict[int, bytes]:
@@ -29,19 +32,10 @@ class TweetPage(Protocol):
 class TweetLists(Protocol):
     """The Tweet service's lists; `clients.tweet.TweetClient` has them."""
 
-    async def list_user_tweets(
-        self,
-        user_id: int,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        since_id: int = 0,
-        max_id: int = 0,
-        include_replies: bool = True,
-        include_retweets: bool = True,
-        only_media: bool = False,
-    ) -> TweetPage:
-        """A page of one author's tweets; PAGE_TOKEN_INVALID."""
+    async def list_user_tweet_ids(
+        self, lists: Sequence[ListUserTweetsRequest]
+    ) -> Sequence[TweetIdPage]:
+        """Ids of pages of up to 64 authors' tweets, in the order asked."""
 
     async def list_mentions(
         self,
@@ -79,6 +73,9 @@ class UserTimelines:
 
     def __init__(self, tweets: TweetLists, hydrator: Hydrator, visibility: Visibility) -> None:
         self._tweets = tweets
+        self._ids: Batcher[ListUserTweetsRequest, TweetIdPage] = Batcher(
+            "user timelines", tweets.list_user_tweet_ids, max_batch=64, max_waiting=4_000
+        )
         self._hydrator = hydrator
         self._visibility = visibility
 
@@ -88,13 +85,23 @@ class UserTimelines:
         """A page of a user's own tweets; raises USER_NOT_FOUND, USER_NOT_VISIBLE."""
         owner = await self._owner(wanted.user_id)
         await self._visibility.check_profile(viewer, wanted.user_id)
-        found = await self._tweets.list_user_tweets(
-            **wanted._asdict(),
-            include_replies=replies,
-            include_retweets=retweets,
-            only_media=only_media,
+        found = await self._ids.submit(
+            ListUserTweetsRequest(
+                **wanted._asdict(),
+                include_replies=replies,
+                include_retweets=retweets,
+                only_media=only_media,
+                newest=viewer == wanted.user_id,
+            )
         )
-        contents = {tweet_id: content_of(tweet) for tweet_id, tweet in found.tweets.items()}
+        if found.page_token_invalid:
+            raise PageTokenError
+        tweets = await self._hydrator.tweets(found.tweet_ids)
+        contents = {
+            tweet_id: content
+            for tweet_id, content in zip(found.tweet_ids, tweets, strict=True)
+            if content is not None and content.frame
+        }
         retweeted = {
             tweet_id: Subject(content.original_user_id, wanted.user_id)
             for tweet_id, content in contents.items()

@@ -31,6 +31,7 @@ from .servicer.moments import MomentMethods
 from .servicer.posts import PostMethods
 from .servicer.threads import ThreadMethods
 from .servicer.viewers import ViewerMethods
+from .store.author_ids import AuthorIdStore
 from .store.cache import TweetCache
 from .store.deletions import DeletionStore
 from .store.engaged import EngagedStore
@@ -64,7 +65,7 @@ async def open_parts(
     pages = TweetPages(reader, visible, engaged, graph)
     callers = BodyCallers(TokenVerifier(settings.jwks_path), DevKeyQuotas(graph.use_dev_key))
     ingester = Ingester(posts, reads, cache, names, messages, ids, length)
-    authors = AuthorLists(lists, replica, registry, wall_clock_ms)
+    authors = AuthorLists(lists, AuthorIdStore(pool), replica, registry, wall_clock_ms)
     favorites = Favorites(engagement, cache, ids)
     retweets = Retweets(engagement, reader, cache, messages, ids)
     async with open_media(settings, pool, ids, registry) as media:

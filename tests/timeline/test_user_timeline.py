@@ -9,7 +9,6 @@ from aviary.timeline.v1 import timeline_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.errors import InvalidFieldError, PageTokenError, UnauthenticatedError
 from services.chassis.visibility import UserNotFoundError, UserNotVisibleError
-from services.timeline.user_timeline import TweetPage
 
 from .rig import Rig, call_by
 from .world import World
@@ -81,16 +80,8 @@ async def test_filters_reach_the_tweet_service(
             await own(rig, page_token=first.next_page_token, **fields)
 
 
-async def test_an_empty_page_that_is_not_the_last_keeps_its_token(
-    rig: Rig, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page_of_world = world.list_user_tweets
-
-    async def sparse(*args: Any, **fields: Any) -> TweetPage:
-        page = await page_of_world(*args, **fields)
-        return page._replace(tweets={}) if not fields["page_token"] else page
-
-    monkeypatch.setattr(world, "list_user_tweets", sparse)
+async def test_an_empty_page_that_is_not_the_last_keeps_its_token(rig: Rig, world: World) -> None:
+    world.first_pages_empty = True
     page = await own(rig, page_size=2)
     assert (ids(page), list(page.users), bool(page.next_page_token)) == ([], [], True)
     assert len(ids(await own(rig, page_size=2, page_token=page.next_page_token))) == 2

@@ -1,8 +1,6 @@
 """Tweet and Graph in memory: what the Timeline service asks, and the truth about every timeline."""
 
-import asyncio
 import struct
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,16 +13,12 @@ from aviary.graph.v1.visibility_pb2 import VisibilityRule, VisibilitySubject, Vi
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
 from clients.wire import frame, tag_of
-from services.chassis.paging import decode_page_token, encode_page_token
 from services.chassis.snowflake import id_at, wall_clock_ms
 from services.timeline import domain
 from services.timeline.fanout import flags_of
 from services.timeline.sources import MAX_ROWS
 
-
-class Page(NamedTuple):
-    tweets: dict[int, bytes]
-    next_page_token: str
+from .world_lists import Listed
 
 
 class Followers(NamedTuple):
@@ -33,11 +27,11 @@ class Followers(NamedTuple):
     next_after_user_id: int
 
 
-class World:
+class World(Listed):
     """Implements TweetSource and GraphSource; counts the calls; `pause` makes SQL slow."""
 
     def __init__(self) -> None:
-        self.tweets: dict[int, Tweet] = {}
+        super().__init__()
         self.users: set[int] = set()
         self.follows: set[tuple[int, int]] = set()
         self.hidden: set[tuple[int, int]] = set()
@@ -50,8 +44,6 @@ class World:
         """(user, tweet)."""
         self.surfaces: set[int] = set()
         """On which visibility was asked about."""
-        self.calls: Counter[str] = Counter()
-        self.pause = 0.0
         self._made = 0
 
     def user(self, *user_ids: int) -> None:
@@ -129,59 +121,6 @@ class World:
             reverse=True,
         )
         return b"".join(rows[: min(limit, MAX_ROWS)])
-
-    async def list_user_tweets(
-        self,
-        user_id: int,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        since_id: int = 0,
-        max_id: int = 0,
-        include_replies: bool = True,
-        include_retweets: bool = True,
-        only_media: bool = False,
-    ) -> Page:
-        await self._called("list")
-        kinds = (include_replies, include_retweets, only_media)
-        ids = [
-            tweet.tweet_id
-            for tweet in self.tweets.values()
-            if tweet.user_id == user_id
-            and (include_replies or not tweet.in_reply_to_tweet_id)
-            and (include_retweets or not tweet.HasField("retweeted_status"))
-            and (not only_media or tweet.media)
-        ]
-        call = ("user_tweets", user_id, since_id, max_id, *kinds)
-        return self._page(ids, page_size, page_token, call)
-
-    async def list_mentions(
-        self,
-        user_id: int,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        since_id: int = 0,
-        max_id: int = 0,
-    ) -> Page:
-        await self._called("mentions")
-        ids = [
-            tweet.tweet_id
-            for tweet in self.tweets.values()
-            if any(mention.user_id == user_id for mention in tweet.entities.user_mentions)
-        ]
-        return self._page(ids, page_size, page_token, ("mentions", user_id, since_id, max_id))
-
-    def _page(self, ids: list[int], size: int, token: str, call: tuple[Any, ...]) -> Page:
-        since_id, max_id = call[2:4]
-        (before,) = decode_page_token(token, *call) or (domain.NOTHING_PROVEN,)
-        found = sorted(
-            (i for i in ids if since_id < i < before and (not max_id or i <= max_id)),
-            reverse=True,
-        )
-        shown = {i: self.tweets[i].SerializeToString() for i in found[:size]}
-        more = encode_page_token(found[size - 1 : size], *call) if len(found) > size else ""
-        return Page(shown, more)
 
     async def batch_get_users_raw(
         self, user_ids: Iterable[int], *, field: int = 1
@@ -268,10 +207,6 @@ class World:
             last = page[-1] if len(page) < len(ids) else 0
             found[target] = Followers(packed(page), len(everybody), last)
         return found
-
-    async def _called(self, name: str) -> None:
-        self.calls[name] += 1
-        await asyncio.sleep(self.pause)
 
 
 def packed(user_ids: Iterable[int]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
+from services.tweet.store import author_ids
 
 from .harness import ALICE, BOB, Refused, Tweets
 
@@ -127,3 +128,71 @@ async def test_the_newest_over_nobody(tweets: Tweets) -> None:
         with pytest.raises(Refused) as refused:
             await tweets.recent(**fields)
         assert refused.value.reason == "INVALID_ARGUMENT"
+
+
+async def _id_pages(tweets: Tweets, *lists: dict[str, Any]) -> list[pb.TweetIdPage]:
+    request = pb.BatchListUserTweetIdsRequest(lists=[pb.ListUserTweetsRequest(**x) for x in lists])
+    raw, _ = await tweets.call("BatchListUserTweetIds", request)
+    return list(pb.BatchListUserTweetIdsResponse.FromString(raw).pages)
+
+
+async def test_many_pages_of_ids_are_what_each_page_alone_is(tweets: Tweets) -> None:
+    theirs = await _posts(tweets, 30), await _posts(tweets, 3, BOB)
+    first = (await tweets.create(status="first")).tweet_id
+    await tweets.create(status="re", in_reply_to_tweet_id=first)
+    await tweets.delete(theirs[0][7])
+    token = (await tweets.page(user_id=ALICE, page_size=10)).next_page_token
+    lists: list[dict[str, Any]] = [
+        {"user_id": ALICE},
+        {"user_id": BOB, "page_size": 3},
+        {"user_id": BOB, "page_size": 2},
+        {"user_id": 999},
+        {"user_id": ALICE, "include_replies": False, "page_size": 5},
+        {"user_id": ALICE, "only_media": True},
+        {"user_id": ALICE, "page_size": 10, "page_token": token},
+        {"user_id": ALICE, "page_size": 100, "since_id": theirs[0][4], "max_id": theirs[0][20]},
+        {"user_id": ALICE},
+    ]
+    for one, page in zip(lists, await _id_pages(tweets, *lists), strict=True):
+        alone = await tweets.page(**one)
+        assert list(page.tweet_ids) == [tweet.tweet_id for tweet in alone.tweets], one
+        assert bool(page.next_page_token) == bool(alone.next_page_token), one
+        if page.next_page_token:  # either call takes the other one's tokens
+            after = {**one, "page_token": page.next_page_token}
+            (following,) = await _id_pages(tweets, after)
+            alone = await tweets.page(**after)
+            assert list(following.tweet_ids) == [tweet.tweet_id for tweet in alone.tweets], after
+
+
+async def test_a_bad_token_spoils_its_own_page_only(tweets: Tweets) -> None:
+    ids = await _posts(tweets, 3)
+    bad, good = await _id_pages(
+        tweets, {"user_id": ALICE, "page_token": "nonsense"}, {"user_id": ALICE}
+    )
+    assert (bad.page_token_invalid, list(bad.tweet_ids)) == (True, [])
+    assert list(good.tweet_ids) == sorted(ids, reverse=True)
+    assert not good.page_token_invalid
+    with pytest.raises(Refused) as refused:
+        await _id_pages(tweets, *[{"user_id": ALICE}] * 65)
+    assert refused.value.reason == "INVALID_ARGUMENT"
+
+
+async def test_ids_of_authors_who_post_rarely_go_on_from_where_looking_ended(
+    tweets: Tweets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page looks at so many entries: it may be empty and yet not the last."""
+    first = (await tweets.create(status="first")).tweet_id
+    for _ in range(30):
+        await tweets.create(status="re", in_reply_to_tweet_id=first)
+    monkeypatch.setattr(author_ids, "SCANNED", 5)
+    found: list[int] = []
+    token, pages = "", 0
+    while True:
+        asked = {"user_id": ALICE, "include_replies": False, "page_size": 3, "page_token": token}
+        (page,) = await _id_pages(tweets, asked)
+        found += page.tweet_ids
+        token, pages = page.next_page_token, pages + 1
+        if not token:
+            break
+    assert found == [first]
+    assert pages > 3

@@ -9,19 +9,20 @@ from services.chassis.errors import InvalidFieldError, PageTokenError
 from services.chassis.paging import decode_page_token, encode_page_token, page_size_of
 
 from ..domain import Kinds, Span
-from ..listing import AuthorLists
+from ..listing import Asked, AuthorLists
 from ..messages import TweetMessages, frames
 from ..reading import TweetReader
+from ..store.author_ids import Query
 from ..store.lists import ListStore, Stretch
 from ..store.reads import ANY_ID, ReadStore
 from .limits import check_count
 
-MAX_AUTHORS, MAX_ENTRIES = 10_000, 1_000
+MAX_AUTHORS, MAX_ENTRIES, MAX_LISTS = 10_000, 1_000, 64
 SCAN_ROWS = 1_000
 
 
 class ListMethods:
-    """ListUserTweets, ListMentions, ListRecentByAuthors, ScanTweets."""
+    """ListUserTweets, BatchListUserTweetIds, ListMentions, ListRecentByAuthors, ScanTweets."""
 
     def __init__(
         self,
@@ -39,16 +40,31 @@ class ListMethods:
 
     async def list_user_tweets(self, request: pb.ListUserTweetsRequest, call: Call) -> bytes:
         """Answer a page of one author's tweets; to the author, with what was posted just now."""
-        kinds = Kinds(
-            request.include_replies if request.HasField("include_replies") else True,
-            request.include_retweets if request.HasField("include_retweets") else True,
-            request.only_media,
-        )
-        shape = ("user_tweets", request.user_id, request.since_id, request.max_id, *kinds)
+        kinds = _kinds(request)
+        shape = _author_shape(request, kinds)
         span, complete_ms = _span(request, shape)
-        own = call.caller.user_id == request.user_id
+        own = request.newest or call.caller.user_id == request.user_id
         page = await self._authors.page(request.user_id, span, kinds, complete_ms, newest=own)
         return await self._page(page.stretch, page.complete_ms, shape)
+
+    async def batch_list_user_tweet_ids(
+        self, request: pb.BatchListUserTweetIdsRequest, _call: Call
+    ) -> pb.BatchListUserTweetIdsResponse:
+        """Answer pages of ids, many authors' at a time."""
+        check_count("lists", len(request.lists), MAX_LISTS)
+        shapes = [_author_shape(one, _kinds(one)) for one in request.lists]
+        asked = [_asked(one, shape) for one, shape in zip(request.lists, shapes, strict=True)]
+        found = iter(await self._authors.ids([one for one in asked if one is not None]))
+        reply = pb.BatchListUserTweetIdsResponse()
+        for one, shape in zip(asked, shapes, strict=True):
+            if one is None:
+                reply.pages.add(page_token_invalid=True)
+                continue
+            stretch, complete_ms = next(found)
+            page = reply.pages.add(tweet_ids=stretch.tweet_ids)
+            if stretch.reached:
+                page.next_page_token = encode_page_token([stretch.reached, complete_ms], *shape)
+        return reply
 
     async def list_mentions(self, request: pb.ListMentionsRequest, _call: Call) -> bytes:
         """Answer a page of the tweets that mention a user."""
@@ -86,6 +102,27 @@ class ListMethods:
             return page
         token = encode_page_token([stretch.reached, complete_ms], *shape)
         return page + pb.ListUserTweetsResponse(next_page_token=token).SerializeToString()
+
+
+def _kinds(request: pb.ListUserTweetsRequest) -> Kinds:
+    return Kinds(
+        request.include_replies if request.HasField("include_replies") else True,
+        request.include_retweets if request.HasField("include_retweets") else True,
+        request.only_media,
+    )
+
+
+def _author_shape(request: pb.ListUserTweetsRequest, kinds: Kinds) -> tuple[object, ...]:
+    return ("user_tweets", request.user_id, request.since_id, request.max_id, *kinds)
+
+
+def _asked(request: pb.ListUserTweetsRequest, shape: tuple[object, ...]) -> Asked | None:
+    """What one request of a batch asks for; None where its token is none of this list."""
+    try:
+        span, complete_ms = _span(request, shape)
+    except PageTokenError:
+        return None
+    return Asked(Query(request.user_id, span, _kinds(request)), complete_ms, request.newest)
 
 
 def _span(
