@@ -17,6 +17,8 @@ from .rawload import write_requests
 STAGE = "engagement"
 FIGURES = ("constant-raw", "favorite-hot", "favorite-spread", "retweet-hot")
 SERVICE = "/aviary.tweet.v1.TweetService/"
+IN_FLIGHT = 192
+"""A tweet is hot when many users press at once: a batch that commits has the next one waiting."""
 SPREAD = 1_000
 """Tweets over which favourites are spread."""
 MANY_USERS = 10_000_000
@@ -57,7 +59,9 @@ def _rate(
 ) -> Callable[[float], Awaitable[float]]:
     async def measure(seconds: float) -> float:
         users = next(_first_users)
-        found = await raw_rate(address, method, file, seconds, reply_bytes, first_user=users)
+        found = await raw_rate(
+            address, method, file, seconds, reply_bytes, first_user=users, in_flight=IN_FLIGHT
+        )
         return found["rate"]
 
     return measure

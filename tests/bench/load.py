@@ -119,11 +119,12 @@ async def raw_rate(
     *,
     token: str = "",
     first_user: int = 0,
+    in_flight: int = RAW_IN_FLIGHT,
 ) -> dict[str, float]:
     """What `rawload` measures with a file of requests; an error is an exception."""
     output = await _run(
         sys.executable, "-m", "tests.bench.rawload", address, method, str(requests), str(seconds),
-        str(RAW_IN_FLIGHT), token, str(first_user or ""),
+        str(in_flight), token, str(first_user or ""),
     )  # fmt: skip
     found: dict[str, float] = json.loads(output)
     if found["reply_bytes"] < reply_bytes:
