@@ -1,5 +1,6 @@
 """Photo tags (S003-12): who is tagged, where that shows, and how one takes it off."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -128,6 +129,14 @@ async def test_one_takes_the_own_tag_off(rig: MediaRig, photo: dict[str, Any]) -
     )
 
 
+async def test_all_take_theirs_off_at_once(rig: MediaRig, photo: dict[str, Any]) -> None:
+    users = range(2001, 2011)
+    made = await rig.tweets.create(media_tags=map(str, users), **photo)
+    await asyncio.gather(*(untag(rig.tweets, made.tweet_id, user) for user in users))
+    assert tags_of(await rig.tweets.get(made.tweet_id)) == []
+    assert [await mentions(rig.tweets, user) for user in users] == [[]] * 10
+
+
 async def test_whom_the_text_mentions_stays_mentioned(rig: MediaRig, photo: dict[str, Any]) -> None:
     made = await rig.tweets.create(status="with @bob", media_tags=["bob"], **photo)
     await untag(rig.tweets, made.tweet_id, BOB, user_id="me")
@@ -182,7 +191,8 @@ async def test_bad_tags(
 
 async def test_tags_need_a_photo(rig: MediaRig) -> None:
     film = await rig.upload(samples.mp4())
-    for fields in ({}, {"media_ids": ids(film)}):
+    without: tuple[dict[str, Any], ...] = ({}, {"media_ids": ids(film)})
+    for fields in without:
         with pytest.raises(Refused) as caught:
             await rig.tweets.create(status="x", media_tags=["bob"], **fields)
         assert (caught.value.reason, caught.value.fields) == (
