@@ -17,7 +17,7 @@ from services.local.drills.cast import sign_up
 from services.local.drills.edges import open_edges
 from services.local.drills.ledger import Ledger
 from services.local.drills.load import Load, Outcome
-from services.local.drills.report import Limits, Report, Side
+from services.local.drills.report import Limits, Report, Side, recovery
 from services.local.drills.target import FaultMissingError, Target
 
 DEFAULT_RATE = 60.0
@@ -56,7 +56,7 @@ class Options:
 def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
     """All drills by name, in the order in which they run."""
     rows = [
-        Drill("flush", "3", _plain(faults.flush_redis), Limits()),
+        Drill("flush", "3", _plain(faults.flush_redis), Limits(recovery_seconds=10.0)),
         Drill("promote", "1, 5", _plain(faults.promote), Limits(0.0, 0.5, 0.0, 10.0),
               control=_plain(faults.lose_answered_writes)),
         Drill("redis", "4", _plain(faults.fail_redis_over), Limits()),
@@ -113,7 +113,7 @@ async def _run(
         cast = await sign_up(edges, signer)
         with contextlib.closing(Ledger(file)) as ledger:
             load = Load(edges, cast, ledger, options.rate)
-            happened, missing = await _under(load, inject, options)
+            happened, missing, fault = await _under(load, inject, options)
             await heal()
             if forged:
                 ledger.note("post", cast.authors[0], 1, "never made")
@@ -123,6 +123,9 @@ async def _run(
         name=drill.name,
         fault=happened,
         missing=missing,
+        recovery=None
+        if drill.limits.recovery_seconds is None
+        else recovery((row for row in load.outcomes if not row.writes), fault),
         reads=_side(load.outcomes, writes=False),
         writes=_side(load.outcomes, writes=True),
         limits=drill.limits,
@@ -135,16 +138,17 @@ async def _run(
 
 async def _under(
     load: Load, inject: Callable[[], Awaitable[str]], options: Options
-) -> tuple[str, str]:
-    """The fault under load: what happened, or why it did not."""
+) -> tuple[str, str, float]:
+    """The fault under load: what happened, or why it did not, and when."""
     async with load.running():
         await asyncio.sleep(options.before)
+        fault = time.monotonic()
         try:
             happened, missing = await inject(), ""
         except FaultMissingError as error:
             happened, missing = "", str(error)
         await asyncio.sleep(options.after)
-    return happened, missing
+    return happened, missing, fault
 
 
 async def _healed() -> None:
