@@ -27,6 +27,7 @@ class EngagementCalls(Peer):
         self._unfavorite = self.unary(f"{SERVICE}/UnfavoriteTweet", pb.UnfavoriteTweetResponse)
         self._retweet = self.unary(f"{SERVICE}/Retweet", pb.RetweetResponse)
         self._unretweet = self.unary(f"{SERVICE}/Unretweet", pb.UnretweetResponse)
+        self._untag = self.unary(f"{SERVICE}/RemoveMediaTag", pb.RemoveMediaTagResponse)
         self._conversation = self.unary(f"{SERVICE}/GetConversation", pb.GetConversationResponse)
         self._get_viewer = self.unary(f"{SERVICE}/GetViewer", pb.GetViewerResponse)
         self._viewers = self.unary(f"{SERVICE}/BatchGetViewers", pb.BatchGetViewersResponse)
@@ -50,6 +51,11 @@ class EngagementCalls(Peer):
     async def unretweet(self, tweet_id: int) -> None:
         """Take the caller's retweet of a tweet back."""
         await self._unretweet(pb.UnretweetRequest(tweet_id=tweet_id), metadata=self._metadata)
+
+    async def remove_media_tag(self, tweet_id: int) -> None:
+        """Take the caller's tag off a tweet's photos."""
+        request = pb.RemoveMediaTagRequest(tweet_id=tweet_id)
+        await self._untag(request, metadata=self._metadata)
 
     async def conversation(
         self, tweet_id: int, *, page_size: int = 0, page_token: str = ""

@@ -36,6 +36,8 @@ def print_report(report: Report) -> None:
             f"  {name:7}{side.calls} calls, {side.errors} errors ({side.share:.2%}),"
             f" RTO {side.outage:.2f} s, p99 {side.p99 * 1000:.0f} ms"
         )
+    if report.recovery is not None:
+        console.print(f"  reads as quick as before after {report.recovery:.2f} s")
     lost = len(report.findings.lost)
     console.print(f"  ledger {report.answered} answered writes, RPO {lost} lost")
     for error, count in report.errors.most_common(MOST_ERRORS):

@@ -32,6 +32,9 @@ Zones = Annotated[
 RedisKind = Annotated[
     str | None, typer.Option("--redis", help="single, sentinel or cluster. [AVIARY_LOCAL_REDIS]")
 ]
+Databases = Annotated[
+    str | None, typer.Option(help="single, or separate: a server each. [AVIARY_LOCAL_DATABASES]")
+]
 WithMesh = Annotated[
     bool, typer.Option("--mesh", help="Mutual TLS between services, by name. [AVIARY_MESH]")
 ]
@@ -53,6 +56,7 @@ def up(
     replicas: Replicas = None,
     zones: Zones = None,
     redis: RedisKind = None,
+    databases: Databases = None,
     mesh: WithMesh = False,
 ) -> None:
     """Start the mesh: PostgreSQL, Redis, the services, the edge."""
@@ -66,6 +70,7 @@ def up(
         local_replicas=replicas or settings.local_replicas,
         local_zones=zones or settings.local_zones,
         local_redis=redis or settings.local_redis,
+        local_databases=databases or settings.local_databases,
         mesh=mesh or settings.mesh,
     )
     if detach:

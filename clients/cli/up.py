@@ -36,6 +36,7 @@ def run_detached(settings: Settings, *, demo: bool) -> None:
         *("--replicas", str(settings.local_replicas), "--zones", str(settings.local_zones)),
         *(("--mesh",) if settings.mesh else ()),
         *(("--redis", settings.local_redis) if settings.local_redis else ()),
+        *(("--databases", settings.local_databases) if settings.local_databases else ()),
     )
     progress = Progress()
     mesh = background.start(settings.home, (*command, *options, *size), progress.update)

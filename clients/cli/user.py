@@ -18,6 +18,9 @@ Media = Annotated[
     list[Path] | None,
     typer.Option("--media", exists=True, dir_okay=False, help="Up to 4 photos, 1 video or 1 GIF."),
 ]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", help="Who is in the photos: a user's name or id.")
+]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Tweets to show.")]
 Best = Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Users to show.")]
 Dismissed = Annotated[
@@ -53,7 +56,7 @@ def login(name: Name, password: Password) -> None:
     asyncio.run(_login(edge_address(Settings.from_environ()), name, password))
 
 
-def tweet(text: Text, media: Media = None) -> None:
+def tweet(text: Text, media: Media = None, tag: Tags = None) -> None:
     """Post a tweet."""
     from aviary.tweet.v1 import tweet_service_pb2 as pb
     from clients.cli.login import current
@@ -65,7 +68,7 @@ def tweet(text: Text, media: Media = None) -> None:
         edge = edge_address(Settings.from_environ())
         me = await current(edge)
         async with TweetClient(edge, token=me.access_token) as tweets:
-            request = pb.CreateTweetRequest(status=text)
+            request = pb.CreateTweetRequest(status=text, media_tags=tag or ())
             for file in media or ():
                 uploaded = await upload(tweets, file)
                 request.media_ids.list_value.values.add(string_value=str(uploaded.media_id))

@@ -117,6 +117,8 @@ class Settings:
     """Zones that `aviary up` spreads them over; from two on the stores are replicated, too."""
     local_redis: str = ""
     """Redis of `aviary up`: `single`, `sentinel`, `cluster`; empty: sentinel with zones."""
+    local_databases: str = ""
+    """PostgreSQL of `aviary up`: `single`, or `separate` for a server each; empty: single."""
     search_folder: Path | None = None
     """Folder of this process's shard; by default one in `home`/search."""
 

@@ -55,6 +55,25 @@ class UnknownRedisError(LocalError):
         self.kind = kind
 
 
+class UnknownDatabasesError(LocalError):
+    """The setting names a layout of databases that is not there, or not with several zones."""
+
+    def __init__(self, layout: str, zones: int) -> None:
+        known = "single or separate" if zones == 1 else "single, as each zone has a copy"
+        super().__init__(f"no such databases: {layout}; --databases takes {known}")
+        self.layout = layout
+
+
+class DatabasesElsewhereError(LocalError):
+    """The home has its databases in the other layout: they would seem to be empty."""
+
+    def __init__(self, folder: Path, layout: str) -> None:
+        super().__init__(
+            f"{folder} holds databases; start with --databases {layout}, or with another --home"
+        )
+        self.folder = folder
+
+
 class ClusterFailedError(LocalError):
     """The servers of Redis did not become a cluster."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from services.local.errors import HomeUnusableError
 
 LONGEST_SOCKET = 103  # sun_path has 108 bytes on Linux, 104 on macOS, with the closing zero
-LONGEST_NAME = len("/postgres/.s.PGSQL.5432")
+LONGEST_NAME = len("/postgres-timeline/.s.PGSQL.5432")
 
 
 @dataclass(frozen=True, slots=True)

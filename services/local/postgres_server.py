@@ -50,6 +50,8 @@ class EmbeddedPostgres:
     data: Path
     socket_folder: Path
     account: Account | None
+    name: str = "postgres"
+    databases: tuple[str, ...] = DATABASES
 
     def dsn(self, database: str) -> str:
         """Return the libpq connection string of a database."""
@@ -63,7 +65,7 @@ class EmbeddedPostgres:
         parameters = {**PARAMETERS, "unix_socket_directories": str(self.socket_folder), **more}
         flags = (part for name, value in parameters.items() for part in ("-c", f"{name}={value}"))
         return Process(
-            name="postgres",
+            name=self.name,
             argv=(str(programs / "bin" / "postgres"), "-D", str(self.data), *flags),
             environ={"LC_ALL": "C"},
             folder=Path("/"),
@@ -95,7 +97,7 @@ class EmbeddedPostgres:
             await connection.execute("SET synchronous_commit = local")
             found = await connection.execute("SELECT datname FROM pg_database")
             existing = {row[0] for row in await found.fetchall()}
-            for name in DATABASES:
+            for name in self.databases:
                 if name not in existing:
                     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
                     await connection.execute(statement)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from services.chassis.config import PREFIX, Settings
-from services.local import layout, ports
+from services.local import layout, ports, postgres_separate, postgres_server
 from services.local.folders import Folders
 from services.local.layout import Replica
 from services.local.probes import Probe, ProbeKind
@@ -25,6 +25,8 @@ NEEDS = {
     "edge": ("tweet", "graph", "timeline", "search", "notify"),
 }
 SERVICES = tuple(NEEDS)
+DATABASES = {"fanout": "timeline", "trends": "search", "notifier": "notify"}
+"""Whose database a worker has; every other service has its own."""
 HEALTH_PATH = "healthz"
 START_SECONDS = 60.0
 FEW_PROCESSES = 10
@@ -84,8 +86,14 @@ def reachable(settings: Settings) -> str:
 
 
 def _needs(kind: str, known: Iterable[str]) -> frozenset[str]:
-    """Everything that runs here of what a service needs, stores and replicas alike."""
-    return frozenset(name for name in known if layout.kind_of(name) in NEEDS[kind])
+    """Everything that runs here of what a service needs, stores and replicas alike.
+
+    Of separate database servers it needs its own.
+    """
+    others = {postgres_separate.name_of(database) for database in postgres_server.DATABASES}
+    others -= {postgres_separate.name_of(DATABASES.get(kind, kind))}
+    needed = (name for name in known if layout.kind_of(name) in NEEDS[kind])
+    return frozenset(needed) - others
 
 
 def _ports(rows: Sequence[Replica], settings: Settings) -> dict[str, dict[str, int]]:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, replace
 
 from services.chassis.config import Settings
-from services.local import layout, postgres_server, redis_server
-from services.local.errors import UnknownRedisError
+from services.local import layout, postgres_separate, postgres_server, redis_server
+from services.local.errors import UnknownDatabasesError, UnknownRedisError
 from services.local.folders import Folders
 from services.local.postgres_cluster import PostgresCluster
 from services.local.process import Process
 from services.local.redis_cluster import RedisCluster
 from services.local.redis_sentinel import RedisSentinel
 
-SINGLE, SENTINEL, CLUSTER = "single", "sentinel", "cluster"
+SINGLE, SENTINEL, CLUSTER, SEPARATE = "single", "sentinel", "cluster", "separate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,19 @@ def _with_redis(stores: Stores, url: str, *rows: Process) -> Stores:
 
 
 def _postgres(settings: Settings, places: Folders) -> Stores:
-    if all(getattr(settings, f"{name}_dsn") for name in postgres_server.DATABASES):
+    missing = [d for d in postgres_server.DATABASES if not getattr(settings, f"{d}_dsn")]
+    if not missing:
         return Stores(settings, ())
     zones = layout.zones(settings)
+    separate = settings.local_databases == SEPARATE
+    if settings.local_databases not in ("", SINGLE, SEPARATE) or (separate and len(zones) > 1):
+        raise UnknownDatabasesError(settings.local_databases, len(zones))
+    postgres_separate.check(places, separate=separate)
+    if separate:
+        servers = postgres_separate.at(places, missing)
+        named = {name: server.dsn(name) for name, server in servers.items()}
+        rows = (postgres_separate.process(server, places) for server in servers.values())
+        return Stores(_with_dsns(settings, named), tuple(rows))
     if len(zones) == 1:
         single = postgres_server.at(places)
         named = {name: single.dsn(name) for name in postgres_server.DATABASES}

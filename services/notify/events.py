@@ -44,6 +44,9 @@ def read(events: Sequence[Event]) -> Read:
             deleted = payload_pb2.TweetDeleted.FromString(event.payload)
             found.gone.add(deleted.tweet_id)
             found.changes.extend(_taken_back(deleted, event.event_id))
+        elif event.kind == "MediaTagRemoved":
+            removed = payload_pb2.MediaTagRemoved.FromString(event.payload)
+            found.changes.extend(_untagged(removed, event.event_id))
         else:
             found.changes.extend(_of_relation(event))
             if event.kind in ("UserBlocked", "UserMuted"):
@@ -64,6 +67,7 @@ def _of_tweet(tweet: Tweet, event_id: int) -> Iterator[Change]:
         (Kind.REPLY, tweet.in_reply_to_user_id),
         (Kind.QUOTE, tweet.quote_user_id),
         *((Kind.MENTION, mention.user_id) for mention in tweet.entities.user_mentions),
+        *((Kind.MENTION, tag.user_id) for tag in tweet.entities.media_tags),
     ]
     for kind, user_id in reasons:
         if user_id not in told:
@@ -101,6 +105,13 @@ def _taken_back(deleted: payload_pb2.TweetDeleted, event_id: int) -> Iterator[Ch
         # Whose tweet it was is not in the event: the entry is found by its object.
         key = Key(0, Kind.RETWEET, deleted.retweeted_tweet_id)
         yield Change(key, deleted.user_id, event_id, alive=False)
+
+
+def _untagged(removed: payload_pb2.MediaTagRemoved, event_id: int) -> Iterator[Change]:
+    """A tag that its user took off, unless the text mentions the user too."""
+    if not removed.mentioned:
+        key = Key(removed.user_id, Kind.MENTION, removed.tweet_id)
+        yield Change(key, removed.author_user_id, event_id, alive=False)
 
 
 def _barred(event: Event) -> Barred:

@@ -19,6 +19,7 @@ from .domain import (
     place_of_text,
     unreadable_place,
 )
+from .domain_tags import media_tags_of
 from .entities import Found, parse
 from .media.domain import media_ids_of
 
@@ -34,6 +35,7 @@ class Draft(NamedTuple):
     author_place: Place | None = None
     sensitive: bool = False
     media_ids: tuple[int, ...] = ()
+    media_tags: tuple[str, ...] = ()
 
 
 def draft_of(request: pb.CreateTweetRequest, maximum: int = MAX_LENGTH) -> Draft:
@@ -54,6 +56,7 @@ def draft_of(request: pb.CreateTweetRequest, maximum: int = MAX_LENGTH) -> Draft
         else None,
         request.sensitive,
         media_ids,
+        media_tags_of(request.media_tags),
     )
 
 

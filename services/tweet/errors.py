@@ -45,6 +45,30 @@ class MediaLimitError(ServiceError):
     template = "{field}: a tweet takes at most {maximum} media: four photos, or one video or GIF"
 
 
+class MediaTagLimitError(ServiceError):
+    """More users are tagged than a tweet's photos take."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_TAG_LIMIT"
+    template = "{field}: {count} users are tagged, a tweet takes at most {maximum}"
+
+
+class MediaTagNeedsPhotoError(ServiceError):
+    """Users are tagged in a tweet without a photo."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "MEDIA_TAG_NEEDS_PHOTO"
+    template = "{field}: users are tagged in photos, and the tweet shows none"
+
+
+class TaggedUserNotFoundError(ServiceError):
+    """Somebody who is to be tagged does not exist."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "USER_NOT_FOUND"
+    template = "{field}: there is no user {user}"
+
+
 class NoSuchMediaError(ServiceError):
     """There is no such medium, or none that the caller may see."""
 

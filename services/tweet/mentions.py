@@ -7,7 +7,7 @@ author.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -80,13 +80,17 @@ class MentionResolver:
         missing = [name for name, named in found.items() if named == UNKNOWN]
         if missing and now >= self._away_until:
             found |= await self._ask(missing)
-        limited = {n.user_id for n in found.values() if n.policy in LIMITED} - {author_id}
-        refused = limited - await self._welcoming(found.values(), limited, author_id)
+        refused = await self.refusing(found.values(), author_id)
         return {
             name: named.user_id
             for name, named in found.items()
             if named != NOBODY and named.user_id not in refused
         }
+
+    async def refusing(self, found: Collection[Named], author_id: int) -> set[int]:
+        """Those of some users who do not want to be tagged by the author."""
+        limited = {n.user_id for n in found if n.policy in LIMITED} - {author_id}
+        return limited - await self._welcoming(found, limited, author_id)
 
     async def _welcoming(
         self, found: Iterable[Named], limited: set[int], author_id: int

@@ -10,6 +10,7 @@ from clients.wire import frame, tag_of
 from services.chassis.snowflake import unix_ms_of
 
 from .domain import SENSITIVE, TweetRow
+from .domain_tags import Tagged, Untagged
 from .entities import NOTHING, Found
 
 LATEST = b"\x92\x03"
@@ -107,9 +108,30 @@ def entities_bytes(found: Found, user_ids: Mapping[str, int]) -> bytes:
     return entities.SerializeToString()
 
 
-def mentioned(user_ids: Mapping[str, int]) -> tuple[int, ...]:
-    """Whom resolved names mention, each once; not those of whom only the name is known."""
-    return tuple({user_id for user_id in user_ids.values() if user_id})
+def mentioned(user_ids: Mapping[str, int], tagged: Iterable[Tagged] = ()) -> tuple[int, ...]:
+    """Whom resolved names and tags mention, each once; not those of whom only the name is known."""
+    return tuple(({*user_ids.values()} | {each.user_id for each in tagged}) - {0})
+
+
+def with_tags(row: TweetRow, tagged: Iterable[Tagged]) -> TweetRow:
+    """A tweet in whose photos users are tagged."""
+    entities = entities_pb2.Entities()
+    for each in tagged:
+        entities.media_tags.add(user_id=each.user_id, user_name=each.user_name)
+    # Messages behind each other are merged when they are read.
+    return row._replace(entities=row.entities + entities.SerializeToString())
+
+
+def without_tag(entities: bytes, user_id: int) -> Untagged | None:
+    """Serialized `Entities` without a user's tag; None where there is no such tag."""
+    read = entities_pb2.Entities.FromString(entities)
+    kept = [each for each in read.media_tags if each.user_id != user_id]
+    if len(kept) == len(read.media_tags):
+        return None
+    del read.media_tags[:]
+    read.media_tags.extend(kept)
+    named = any(mention.user_id == user_id for mention in read.user_mentions)
+    return Untagged(read.SerializeToString(), named)
 
 
 def frames(tag: bytes, messages: Iterable[bytes]) -> bytes:

@@ -29,6 +29,7 @@ from .servicer.lists import ListMethods
 from .servicer.media import MediaMethods
 from .servicer.moments import MomentMethods
 from .servicer.posts import PostMethods
+from .servicer.tags import TagMethods
 from .servicer.threads import ThreadMethods
 from .servicer.viewers import ViewerMethods
 from .store.author_ids import AuthorIdStore
@@ -40,8 +41,11 @@ from .store.lists import ListStore
 from .store.moments import MomentStore
 from .store.posts import PostStore
 from .store.reads import ReadStore
+from .store.tags import TagStore
 from .store.threads import ThreadStore
+from .tagging import Tagger
 from .targets import Targets
+from .untagging import Untagger
 from .visibility import TweetVisibility
 
 
@@ -68,9 +72,11 @@ async def open_parts(
     authors = AuthorLists(lists, AuthorIdStore(pool), replica, registry, wall_clock_ms)
     favorites = Favorites(engagement, cache, ids)
     retweets = Retweets(engagement, reader, cache, messages, ids)
+    tagger = Tagger(graph, names, visible)
+    untagger = Untagger(TagStore(pool), targets, cache, ids)
     async with open_media(settings, pool, ids, registry) as media:
         poster = Poster(
-            posts, targets, cache, names, visible, media.finder, messages, ids, registry
+            posts, targets, cache, names, visible, media.finder, tagger, messages, ids, registry
         )
         deleter = Deleter(posts, deletions, retweets, cache, media.sweeper, messages, ids, registry)
         async with cleaning(deleter):
@@ -83,6 +89,7 @@ async def open_parts(
                 EngagementMethods(favorites, retweets, engaged, targets, pages, visible),
                 ThreadMethods(ThreadStore(pool), pages, targets),
                 ViewerMethods(engaged),
+                TagMethods(untagger),
                 DeletionMethods(deletions),
                 MomentMethods(MomentStore(pool), pages, visible, ids),
                 MediaMethods(media.uploader, media.store, media.objects, visible.authors),

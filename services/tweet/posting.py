@@ -16,13 +16,15 @@ from .errors import (
     MediaNotFoundError,
     QuoteTargetNotFoundError,
     ReplyTargetNotFoundError,
+    TaggedUserNotFoundError,
 )
 from .media.attaching import MediaFinder
 from .media.messages import with_media
 from .mentions import MentionResolver
-from .messages import TweetMessages, entities_bytes, mentioned
+from .messages import TweetMessages, entities_bytes, mentioned, with_tags
 from .store.cache import TweetCache
 from .store.posts import NewPost, PostStore
+from .tagging import Tagger
 from .targets import Targets
 from .visibility import TweetVisibility
 
@@ -33,6 +35,7 @@ OUT_OF_REACH = (
     QuoteTargetNotFoundError,
     BlockedError,
     MediaNotFoundError,
+    TaggedUserNotFoundError,
 )
 NOWHERE: tuple[None, None] = (None, None)
 
@@ -48,6 +51,7 @@ class Poster:
         mentions: MentionResolver,
         visibility: TweetVisibility,
         media: MediaFinder,
+        tagger: Tagger,
         messages: TweetMessages,
         snowflakes: Snowflakes,
         registry: CollectorRegistry,
@@ -57,6 +61,7 @@ class Poster:
         self._mentions = mentions
         self._visibility = visibility
         self._media = media
+        self._tagger = tagger
         self._messages = messages
         self._snowflakes = snowflakes
         self._targets = targets
@@ -76,6 +81,7 @@ class Poster:
         try:
             reply, quote = await self._find_targets(author_id, draft)
             media = await self._media.find(author_id, draft.media_ids)
+            tagged = await self._tagger.find(author_id, draft.media_tags, media)
         except OUT_OF_REACH:
             # What is out of reach since must not change the answer to a repeated call.
             earlier = request_id and await self._posts.earlier(author_id, request_id, body_hash)
@@ -88,6 +94,8 @@ class Poster:
         row = row_of(self._snowflakes.next(), author_id, draft, entities, reply, quote)
         if media:
             row = with_media(row, media)
+        if tagged:
+            row = with_tags(row, tagged)
         tweet = self._messages.serialize(row)
         await self._cache.recount((reply.tweet_id, quote.tweet_id))
         stored = await self._batcher.submit(
@@ -97,7 +105,7 @@ class Poster:
                 frame(FIRST, tweet),
                 request_id,
                 body_hash,
-                mentioned(user_ids),
+                mentioned(user_ids, tagged),
                 draft.media_ids,
             )
         )

@@ -87,6 +87,17 @@ class TweetVisibility:
         if quote.author_id in hidden:
             raise QuoteTargetNotFoundError(field="quote_tweet_id", tweet_id=quote.tweet_id)
 
+    async def blocked(self, user_id: int, others: Iterable[int]) -> set[int]:
+        """Those of some others whom the user blocked, or who blocked the user.
+
+        Raises UNAVAILABLE where Graph is away and nothing is known of one of them.
+        """
+        asked, subject = [other for other in others if other != user_id], Subject(user_id)
+        rules = await asyncio.gather(
+            *(self._visibility.rules(o, Surface.SURFACE_TWEET, [subject]) for o in asked)
+        )
+        return {o for o, rule in zip(asked, rules, strict=True) if rule[subject] in BLOCKED}
+
     async def _rules(self, user_id: int, targets: Iterable[Target]) -> dict[int, VisibilityRule]:
         """What hides these targets' authors from a user, if anything does.
 

@@ -7,7 +7,11 @@ import pytest
 
 from services.chassis.config import Settings
 from services.local import folders
-from services.local.errors import UnknownRedisError
+from services.local.errors import (
+    DatabasesElsewhereError,
+    UnknownDatabasesError,
+    UnknownRedisError,
+)
 from services.local.layout import Replica, kind_of, replicas
 from services.local.processes import NEEDS, SERVICES, plan
 
@@ -53,3 +57,48 @@ def test_every_replica_is_told_where_all_others_are(tmp_path: Path) -> None:
 def test_an_unknown_redis_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownRedisError, match="valkey"):
         plan(Settings(home=tmp_path, local_redis="valkey"), folders.prepare(tmp_path))
+
+
+def test_each_database_on_a_server_of_its_own(tmp_path: Path) -> None:
+    """S001-77: a service needs the server of its own database, a worker that of its service."""
+    settings = Settings(home=tmp_path, local_databases="separate", notify_dsn="host=elsewhere")
+    made = plan(settings, folders.prepare(tmp_path))
+    needs = {
+        row.name: [n for n in sorted(row.needs) if kind_of(n) == "postgres"]
+        for row in made.processes
+        if row.ports
+    }
+    assert needs == {
+        "tweet": ["postgres-tweet"],
+        "graph": ["postgres-graph"],
+        "timeline": ["postgres-timeline"],
+        "fanout": ["postgres-timeline"],
+        "search": ["postgres-search"],
+        "trends": ["postgres-search"],
+        "notify": [],
+        "notifier": [],
+        "edge": [],
+    }
+    found = made.settings
+    assert found.notify_dsn == "host=elsewhere"
+    assert len({found.tweet_dsn.split()[0], found.graph_dsn.split()[0]}) == 2
+
+
+@pytest.mark.parametrize(("layout", "zones"), [("citus", 1), ("separate", 2)])
+def test_an_unknown_layout_of_databases_is_named(tmp_path: Path, layout: str, zones: int) -> None:
+    settings = Settings(home=tmp_path, local_databases=layout, local_zones=zones)
+    with pytest.raises(UnknownDatabasesError, match=f"{layout}; --databases takes single"):
+        plan(settings, folders.prepare(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("folder", "layout", "other"),
+    [("data", "separate", "single"), ("data-graph", "single", "separate"), ("data-graph", "", "s")],
+)
+def test_databases_are_not_left_behind(
+    tmp_path: Path, folder: str, layout: str, other: str
+) -> None:
+    places = folders.prepare(tmp_path)
+    (places.postgres / folder).mkdir()
+    with pytest.raises(DatabasesElsewhereError, match=f"{folder} holds .* --databases {other}"):
+        plan(Settings(home=tmp_path, local_databases=layout), places)

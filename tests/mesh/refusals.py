@@ -84,6 +84,32 @@ REFUSALS = [
         status="hi", media_ids={"string_value": "ABC987"},
     ),
     post(
+        "eleven tags", "MEDIA_TAG_LIMIT", "media_tags",
+        {"status": "hi", "media_tags": [f"@u{number}" for number in range(11)]}, 400,
+        status="hi", media_tags=[f"@u{number}" for number in range(11)],
+    ),
+    post(
+        "a tag without a photo", "MEDIA_TAG_NEEDS_PHOTO", "media_tags",
+        {"status": "hi", "media_tags": ["bob"]}, 400, status="hi", media_tags=["bob"],
+    ),
+    post(
+        "a tag that can be nobody's", "USER_NOT_FOUND", "media_tags",
+        {"status": "hi", "media_tags": ["no such"]}, 404, status="hi", media_tags=["no such"],
+    ),
+    Refusal(
+        "no list of tags", ("POST", "/api/v1/tweet"), 400, "MALFORMED_REQUEST",
+        body={"status": "hi", "media_tags": {"user": "bob"}},
+    ),
+    Refusal(
+        "another's tag", ("DELETE", f"/api/v1/tweets/{ABSENT}/media_tags/{{other}}"), 403,
+        "ACTING_FOR_OTHER_USER",
+        rpc=(TWEET + "RemoveMediaTag", tweet.RemoveMediaTagRequest(tweet_id=ABSENT, user_id="{other}")),
+    ),
+    Refusal(
+        "a tag of no tweet", ("DELETE", f"/api/v1/tweets/{ABSENT}/media_tags/me"), 404, "TWEET_NOT_FOUND",
+        rpc=(TWEET + "RemoveMediaTag", tweet.RemoveMediaTagRequest(tweet_id=ABSENT, user_id="me")),
+    ),
+    post(
         "posting for another", "ACTING_FOR_OTHER_USER", "user_id", {"user_id": "{other}", "status": "x"},
         403, user_id="{other}", status="x",
     ),

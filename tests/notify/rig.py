@@ -82,11 +82,13 @@ class Rig:
         return made
 
     def tweet(self, author: int, **fields: Any) -> Tweet:
-        mentions = fields.pop("mentions", ())
+        mentions, tags = fields.pop("mentions", ()), fields.pop("tags", ())
         tweet = Tweet(tweet_id=self.next_id(), user_id=author, **fields)
         tweet.create_time.GetCurrentTime()
         for user_id in mentions:
             tweet.entities.user_mentions.add(user_id=user_id)
+        for user_id in tags:
+            tweet.entities.media_tags.add(user_id=user_id)
         return tweet
 
     def posted(self, tweet: Tweet) -> Event:
@@ -97,6 +99,15 @@ class Rig:
 
     def unliked(self, user: int, tweet: int, author: int) -> Event:
         return self.event("TweetUnfavorited", user_id=user, tweet_id=tweet, author_user_id=author)
+
+    def untagged(self, user: int, tweet: Tweet, *, mentioned: bool = False) -> Event:
+        return self.event(
+            "MediaTagRemoved",
+            user_id=user,
+            tweet_id=tweet.tweet_id,
+            author_user_id=tweet.user_id,
+            mentioned=mentioned,
+        )
 
     async def tell(self, *events: Event) -> None:
         await self.teller.handle(events)

@@ -46,6 +46,30 @@ async def test_whoever_a_tweet_is_about_is_told_once(rig: Rig) -> None:
     assert await rig.kinds(B) == [Kind.RETWEET, Kind.REPLY]
 
 
+async def test_who_is_tagged_is_told_until_the_tag_is_taken_off(rig: Rig) -> None:
+    """S003-12: once, also where the text mentions the user; a reply stays what it is."""
+    tweet = rig.tweet(A, mentions=[B], tags=[A, B, C, D], in_reply_to_user_id=D)
+    await rig.tell(rig.posted(tweet))
+    told = [Kind.MENTION], [Kind.MENTION], [Kind.REPLY]
+    assert tuple([await rig.kinds(user) for user in (B, C, D)]) == told
+    assert await rig.kinds(A) == []
+    await rig.tell(rig.untagged(B, tweet, mentioned=True), rig.untagged(D, tweet))
+    assert tuple([await rig.kinds(user) for user in (B, C, D)]) == told
+    taken = rig.untagged(C, tweet)
+    await rig.tell(taken, taken)
+    assert [row.gone for row in await rig.rows(C)] == [True]
+    assert (await rig.unread(C), await rig.unread(B)) == ((0, 0), (1, 1))
+
+
+async def test_a_tag_taken_off_before_it_was_told(rig: Rig) -> None:
+    """The two events are in different partitions of the log."""
+    tweet = rig.tweet(A, tags=[B])
+    posted = rig.posted(tweet)
+    await rig.tell(rig.untagged(B, tweet))
+    await rig.tell(posted)
+    assert (await rig.kinds(B), await rig.unread(B)) == ([], (0, 0))
+
+
 async def test_followers_who_asked_are_told_of_tweets(rig: Rig) -> None:
     """S003-13: not of retweets, nor of replies to others, nor of what was imported."""
     rig.graph.notified = {A: [B, C]}

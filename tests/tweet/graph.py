@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1.dev_key_pb2 import Quota, QuotaUsage
-from aviary.graph.v1.user_pb2 import User
+from aviary.graph.v1.user_pb2 import MentionPolicy, User
 from aviary.graph.v1.visibility_pb2 import VisibilityRule
 from services.chassis.call import Call
 from services.chassis.config import Settings
@@ -51,6 +51,8 @@ class GraphServicer:
         self._uses: list[int] = []
         self._hidden: dict[tuple[int, int], VisibilityRule] = {}
         self._checks: list[pb.CheckVisibilityRequest] = []
+        self._policies: dict[int, MentionPolicy] = {}
+        self._gone: set[int] = set()
 
     async def lookup_user(
         self, request: pb.LookupUserRequest, _call: Call
@@ -59,9 +61,7 @@ class GraphServicer:
         await asyncio.sleep(self._delay)
         if request.user_name.lower() not in NAMES:
             raise UserNotFoundError(user_name=request.user_name)
-        reply = pb.LookupUserResponse()
-        reply.user.user_id = NAMES[request.user_name.lower()]
-        return reply
+        return pb.LookupUserResponse(user=self._user(NAMES[request.user_name.lower()]))
 
     async def check_visibility(
         self, request: pb.CheckVisibilityRequest, _call: Call
@@ -82,9 +82,22 @@ class GraphServicer:
     async def batch_get_users(
         self, request: pb.BatchGetUsersRequest, _call: Call
     ) -> pb.BatchGetUsersResponse:
-        """Everybody exists."""
-        users = [User(user_id=user_id) for user_id in request.user_ids]
-        return pb.BatchGetUsersResponse(users=users)
+        """Everybody exists who is not `_gone`."""
+        there = [user_id for user_id in request.user_ids if user_id not in self._gone]
+        return pb.BatchGetUsersResponse(users=[self._user(user_id) for user_id in there])
+
+    async def batch_get_viewer_rules(
+        self, request: pb.BatchGetViewerRulesRequest, _call: Call
+    ) -> pb.BatchGetViewerRulesResponse:
+        """Everybody follows Bob."""
+        bob = NAMES["bob"].to_bytes(8)
+        rules = [pb.ViewerRules(user_id=user, following_ids=bob) for user in request.user_ids]
+        return pb.BatchGetViewerRulesResponse(results=rules)
+
+    def _user(self, user_id: int) -> User:
+        names = {number: name for name, number in NAMES.items()}
+        name = names.get(user_id, f"u{user_id}")
+        return User(user_id=user_id, user_name=name, mention_policy=self._policies.get(user_id))
 
     async def use_dev_key(self, request: pb.UseDevKeyRequest, _call: Call) -> pb.UseDevKeyResponse:
         """A quota of QUOTA in all."""

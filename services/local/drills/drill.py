@@ -13,15 +13,18 @@ from random import Random
 from services.chassis.tokens import TokenSigner
 from services.local.drills import faults
 from services.local.drills.audit import Audit
-from services.local.drills.cast import sign_up
-from services.local.drills.edges import open_edges
+from services.local.drills.cast import Cast, sign_up, sign_up_crowd
+from services.local.drills.edges import Edges, open_edges
 from services.local.drills.ledger import Ledger
 from services.local.drills.load import Load, Outcome
-from services.local.drills.report import Limits, Report, Side
+from services.local.drills.report import Limits, Report, Side, recovery
 from services.local.drills.target import FaultMissingError, Target
 
 DEFAULT_RATE = 60.0
+CROWD = 240
+"""Two calls in five read a home timeline: at 60 a second everybody of a crowd has read in 10 s."""
 Fault = Callable[[Target, Random], Awaitable[str]]
+Enlist = Callable[[Edges], Awaitable[Cast]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Drill:
     limits: Limits
     control: Fault | None = None
     """A fault under which it must fail; None: nothing happens, and a false entry is audited."""
+    crowd: int = 0
+    """Readers beside the authors; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Options:
 def drills(kills: int, zone_seconds: float) -> dict[str, Drill]:
     """All drills by name, in the order in which they run."""
     rows = [
-        Drill("flush", "3", _plain(faults.flush_redis), Limits()),
+        Drill("flush", "3", _plain(faults.flush_redis), Limits(recovery_seconds=10.0), crowd=CROWD),
         Drill("promote", "1, 5", _plain(faults.promote), Limits(0.0, 0.5, 0.0, 10.0),
               control=_plain(faults.lose_answered_writes)),
         Drill("redis", "4", _plain(faults.fail_redis_over), Limits()),
@@ -80,7 +85,14 @@ async def run(drill: Drill, target: Target, options: Options) -> Report:
         return await fault(target, Random(options.seed))  # noqa: S311 - repeatable
 
     signer = TokenSigner(target.settings.signing_key_path)
-    return await _run(drill, target.edges, signer, options, inject, target.healthy, forged=forged)
+
+    async def enlist(edges: Edges) -> Cast:
+        # In a mesh of mutual TLS only services may import users.
+        if not drill.crowd or target.settings.mesh:
+            return await sign_up(edges, signer)
+        return await sign_up_crowd(edges, signer, target.address("graph"), drill.crowd)
+
+    return await _run(drill, target.edges, enlist, options, inject, target.healthy, forged=forged)
 
 
 async def watch(
@@ -93,14 +105,14 @@ async def watch(
         return f"watched for {seconds:.0f} s"
 
     drill = Drill("watch", "1, 6, 7, 8", _nothing, Limits(0.001, 0.01, 3.0, 10.0))
-    signer = TokenSigner(signing_key)
-    return await _run(drill, edges, signer, options, wait, _healed, forged=options.control)
+    enlist = partial(sign_up, signer=TokenSigner(signing_key))
+    return await _run(drill, edges, enlist, options, wait, _healed, forged=options.control)
 
 
 async def _run(
     drill: Drill,
     addresses: Sequence[str],
-    signer: TokenSigner,
+    enlist: Enlist,
     options: Options,
     inject: Callable[[], Awaitable[str]],
     heal: Callable[[], Awaitable[None]],
@@ -110,10 +122,10 @@ async def _run(
     started = time.monotonic()
     file = options.ledger_folder / f"{drill.name}.ledger.jsonl"
     async with open_edges(addresses) as edges:
-        cast = await sign_up(edges, signer)
+        cast = await enlist(edges)
         with contextlib.closing(Ledger(file)) as ledger:
             load = Load(edges, cast, ledger, options.rate)
-            happened, missing = await _under(load, inject, options)
+            happened, missing, fault = await _under(load, inject, options)
             await heal()
             if forged:
                 ledger.note("post", cast.authors[0], 1, "never made")
@@ -123,6 +135,9 @@ async def _run(
         name=drill.name,
         fault=happened,
         missing=missing,
+        recovery=None
+        if drill.limits.recovery_seconds is None
+        else recovery((row for row in load.outcomes if not row.writes), fault),
         reads=_side(load.outcomes, writes=False),
         writes=_side(load.outcomes, writes=True),
         limits=drill.limits,
@@ -135,16 +150,17 @@ async def _run(
 
 async def _under(
     load: Load, inject: Callable[[], Awaitable[str]], options: Options
-) -> tuple[str, str]:
-    """The fault under load: what happened, or why it did not."""
+) -> tuple[str, str, float]:
+    """The fault under load: what happened, or why it did not, and when."""
     async with load.running():
         await asyncio.sleep(options.before)
+        fault = time.monotonic()
         try:
             happened, missing = await inject(), ""
         except FaultMissingError as error:
             happened, missing = "", str(error)
         await asyncio.sleep(options.after)
-    return happened, missing
+    return happened, missing, fault
 
 
 async def _healed() -> None:

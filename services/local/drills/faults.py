@@ -10,6 +10,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from services.chassis.redis_client import connected
+from services.local.drills.postgres_load import watched
 from services.local.drills.target import FaultMissingError, NothingToDrillError, Target, until
 
 SERVICES = ("tweet", "graph", "timeline", "search", "notify")
@@ -100,14 +101,17 @@ async def hang_redis(target: Target) -> str:
 
 async def flush_redis(target: Target) -> str:
     """FLUSHALL."""
-    async with connected(target.settings.redis_url) as client:
+    async with (
+        connected(target.settings.redis_url) as client,
+        watched(target.settings.tweet_dsn) as busiest,
+    ):
         before = await client.dbsize()
         await client.flushall()
         after = await client.dbsize()
-    if before == 0 or after >= before:
-        raise FaultMissingError(f"{before} keys before, {after} after")
-    await asyncio.sleep(WATCHED_SECONDS)
-    return f"flushed {before} keys"
+        if before == 0 or after >= before:
+            raise FaultMissingError(f"{before} keys before, {after} after")
+        await asyncio.sleep(WATCHED_SECONDS)
+    return f"flushed {before} keys; {busiest}"
 
 
 async def roll(target: Target) -> str:

@@ -49,6 +49,7 @@ class Load:
         self._ledger = ledger
         self._pause = 1.0 / min(per_second, MOST_PER_SECOND)
         self._numbers = itertools.count()
+        self._readers = itertools.cycle(cast.readers)
         self._running: set[asyncio.Task[None]] = set()
         self._newest = 0
         self._create = edges.grpc("/aviary.tweet.v1.TweetService/CreateTweet", Tweet)
@@ -143,8 +144,8 @@ class Load:
         _check(await self._edges.rest("PUT", path, self._cast.tokens[user], {}))
         self._ledger.note("follow", user, target, "")
 
-    async def _read_home(self, number: int) -> None:
-        token = self._cast.tokens[self._author(number)]
+    async def _read_home(self, _number: int) -> None:
+        token = self._cast.tokens[next(self._readers)]
         path = "/api/v1/home_timeline?user_id=me&page_size=10"
         _check(await self._edges.rest("GET", path, token))
 
@@ -159,9 +160,9 @@ class Load:
             token = self._cast.tokens[self._author(number)]
             await self._again(self._get, request, token)
 
-    async def _read_home_by_grpc(self, number: int) -> None:
+    async def _read_home_by_grpc(self, _number: int) -> None:
         request = GetHomeTimelineRequest(user_id="me", page_size=10)
-        await self._again(self._home, request, self._cast.tokens[self._author(number)])
+        await self._again(self._home, request, self._cast.tokens[next(self._readers)])
 
     async def _again(
         self, method: Callable[..., Awaitable[bytes]], request: object, token: str

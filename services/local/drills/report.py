@@ -19,6 +19,8 @@ class Limits:
     writes: float = 0.0
     read_seconds: float = 0.0
     write_seconds: float = 0.0
+    recovery_seconds: float | None = None
+    """Until reads are again as quick as before; None where that is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Report:
     seconds: float
     missing: str = ""
     """Why the fault did not happen."""
+    recovery: float | None = None
+    """Seconds until reads were again as quick as before; infinite if they were not."""
 
     @property
     def failures(self) -> list[str]:
@@ -77,6 +81,9 @@ class Report:
                 found.append(f"{side.share:.2%} of {name} failed, {share:.2%} may")
             if side.outage > seconds:
                 found.append(f"{name} failed for {side.outage:.1f} s, {seconds:.1f} s may pass")
+        most = limits.recovery_seconds
+        if self.recovery is not None and most is not None and self.recovery > most:
+            found.append(f"reads were slow for {self.recovery:.1f} s, {most:.1f} s may pass")
         for what, rows in (
             ("answered writes lost", self.findings.lost),
             ("posts made twice", self.findings.doubled),
@@ -90,6 +97,27 @@ class Report:
     def passed(self) -> bool:
         """Whether everything was kept."""
         return not self.failures
+
+
+def recovery(reads: Iterable[Outcome], fault: float) -> float:
+    """Seconds from a fault to the first second in which reads were as quick as before it.
+
+    In that second none failed, and nine in ten took at most twice as long as nine in ten did
+    before; infinite if there was none. Of the calm the 99th percentile would be the slowest call.
+    """
+    rows = sorted(reads, key=lambda row: row.began)
+    calm = sorted(row.seconds for row in rows if row.ended <= fault and not row.error)
+    if not calm:
+        return float("inf")
+    usual = 2 * calm[int(len(calm) * 0.9)]
+    later = [row for row in rows if row.began >= fault]
+    for first in later:
+        window = [row for row in later if 0 <= row.began - first.began < CALM_SECONDS]
+        slow = sum(row.seconds > usual for row in window)
+        whole = later[-1].began - first.began >= CALM_SECONDS
+        if whole and slow <= len(window) / 10 and not any(row.error for row in window):
+            return first.began - fault
+    return float("inf")
 
 
 def longest_outage(failed: Sequence[Outcome]) -> float:

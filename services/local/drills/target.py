@@ -79,6 +79,10 @@ class Target:
         host = self.settings.bind_address
         return [f"{host}:{self.process(name).ports['http']}" for name in self.names("edge")]
 
+    def address(self, name: str) -> str:
+        """The gRPC address of a process."""
+        return f"{self.settings.bind_address}:{self.process(name).ports['grpc']}"
+
     def pid(self, name: str) -> int:
         """The process id; FaultMissingError while it is down."""
         pid = self.process(name).pid

@@ -1,4 +1,4 @@
-"""Counts that change: what shows them, and who changed them, is read again.
+"""Counts and tags that change: what shows them, and who changed them, is read again.
 
 A popular tweet is favourited thousands of times a second, so what shows counts is forgotten a few
 times a second and not with each event; who favourites sees that at once.
@@ -45,11 +45,16 @@ def _deleted(event: payload_pb2.TweetDeleted) -> Counted:
     )
 
 
+def _untagged(event: payload_pb2.MediaTagRemoved) -> Counted:
+    return Counted((event.tweet_id,))
+
+
 _COUNTED: Mapping[type[Any], Callable[[Any], Counted]] = {
     payload_pb2.TweetFavorited: _favorited,
     payload_pb2.TweetUnfavorited: _favorited,
     payload_pb2.TweetCreated: _created,
     payload_pb2.TweetDeleted: _deleted,
+    payload_pb2.MediaTagRemoved: _untagged,
 }
 
 

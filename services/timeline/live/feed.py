@@ -48,6 +48,7 @@ _TOLD: Mapping[str, Any] = {
     "TweetDeleted": payload_pb2.TweetDeleted,
     "TweetFavorited": payload_pb2.TweetFavorited,
     "TweetUnfavorited": payload_pb2.TweetUnfavorited,
+    "MediaTagRemoved": payload_pb2.MediaTagRemoved,
 }
 
 
