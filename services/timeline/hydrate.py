@@ -8,9 +8,9 @@ from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineResponse
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.wire import frame
 from services.chassis.shelf import FRESH_SECONDS, Shelf
-from services.chassis.viewers import Engaged, Viewers
+from services.chassis.tweet_page import TWEET, USERS_FIELD, Engaged
+from services.chassis.viewers import Viewers
 
-from .present import TWEET, USERS_FIELD
 from .sources import GraphSource, TweetSource
 
 WATCHED_SECONDS = 600.0

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from aviary.graph.v1.visibility_pb2 import Surface
 from clients.tweet import author_id_of
-from services.chassis.viewers import Engaged
+from services.chassis.tweet_page import Engaged
 from services.chassis.visibility import VISIBLE, Subject, UserNotFoundError, Visibility
 
 from .hydrate import Content, Hydrator, content_of
