@@ -1,6 +1,5 @@
 """Composition root of the fan-out worker: it answers nothing but health."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from redis.exceptions import RedisError
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.background import working
 from services.chassis.redis_primary import watching_primary
 from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
@@ -48,16 +48,13 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         crossings = Crossings(
             PolicyStore(pool), policies, graph, mender, rings, metrics, runtime.instance
         )
-        tasks = [
-            asyncio.create_task(_consume(tweets, fanout.handle, runtime)),
-            asyncio.create_task(_consume(graph, mender.handle, runtime)),
-            asyncio.create_task(crossings.run(runtime.draining)),
-        ]
-        try:
+        async with working(
+            runtime.draining,
+            _consume(tweets, fanout.handle, runtime),
+            _consume(graph, mender.handle, runtime),
+            crossings.run(runtime.draining),
+        ):
             yield Service({}, {"redis": pipeline.ping})
-        finally:
-            runtime.draining.set()
-            await asyncio.wait(tasks)
 
 
 async def _consume(peer: TweetClient | GraphClient, handler: Handler, runtime: Runtime) -> None:

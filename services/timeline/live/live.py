@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from clients.channel import Peer
 from clients.tail import EventTail, Position
+from services.chassis.background import running
 from services.chassis.call import Call
 from services.chassis.errors import DrainingError, UnavailableError
 from services.chassis.shelf import FRESH_SECONDS, Shelf
@@ -110,22 +111,17 @@ async def open_live(
         relations, history, hub, feed, Renderer(hydrator, home, history, metrics), metrics
     )
     changes = RelationsFeed(follow_graph, (relations, hub, hydrator.user_shelf))
-    tasks = [
-        asyncio.create_task(_again(changes.run, follow_graph)),
-        asyncio.create_task(_again(feed.run, follow_tweets)),
-        asyncio.create_task(_again(hub.refresh)),
-        asyncio.create_task(_again(hub.sweep)),
-        asyncio.create_task(live.drain(draining)),
-        asyncio.create_task(_watch(hydrator.tweet_shelf, follow_tweets)),
-        asyncio.create_task(_watch(hydrator.user_shelf, follow_graph)),
-        asyncio.create_task(_watch(hydrator.viewers.shelf, follow_tweets)),
-    ]
-    try:
+    async with running(
+        _again(changes.run, follow_graph),
+        _again(feed.run, follow_tweets),
+        _again(hub.refresh),
+        _again(hub.sweep),
+        live.drain(draining),
+        _watch(hydrator.tweet_shelf, follow_tweets),
+        _watch(hydrator.user_shelf, follow_graph),
+        _watch(hydrator.viewers.shelf, follow_tweets),
+    ):
         yield live
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _watch(shelf: Shelf[Any], tail: EventTail) -> None:

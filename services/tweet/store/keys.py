@@ -1,18 +1,14 @@
 """Idempotency records: those of imported batches, and the end of all of them after a day."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from functools import partial
 
-import structlog
-
+from services.chassis.background import keep_sweeping
 from services.chassis.errors import IdempotencyMismatchError
 from services.chassis.stores import Connection, Pool
 
 KEPT_HOURS = 24
 PRUNE_INTERVAL = 600.0
 PRUNE_ROWS = 5_000
-log = structlog.get_logger()
 
 
 async def claim_batch(
@@ -50,22 +46,6 @@ async def prune(pool: Pool) -> int:
     return gone
 
 
-@contextlib.asynccontextmanager
-async def pruning(pool: Pool) -> AsyncIterator[None]:
-    """Prune now and then, as long as this is open."""
-    task = asyncio.create_task(_keep_pruned(pool))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _keep_pruned(pool: Pool) -> None:
-    while True:
-        await asyncio.sleep(PRUNE_INTERVAL)
-        try:
-            while await prune(pool):  # noqa: ASYNC110 - a pause for others, not a wait
-                await asyncio.sleep(0.1)
-        except Exception as error:
-            log.warning("idempotency keys not pruned", why=str(error))
+async def keep_pruned(pool: Pool) -> None:
+    """Prune now and then, for ever."""
+    await keep_sweeping(partial(prune, pool), PRUNE_INTERVAL, "idempotency keys not pruned")
