@@ -14,7 +14,7 @@ from clients.deletions import DeletionReports
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
-from services.chassis.background import running, working
+from services.chassis.background import keep_sweeping, running, working
 from services.chassis.config import Settings
 from services.chassis.errors import UnavailableError
 from services.chassis.events.wake import Wake, listen
@@ -60,6 +60,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             listen(settings.notify_dsn, wake, CHANNEL),
             watch_queues(stores.deliveries, metrics),
             _keep_house(stores),
+            keep_sweeping(stores.messages.forget_keys, KEEP_HOUSE_SECONDS, "old keys stay"),
         )
         telling = working(
             runtime.draining,

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from services.chassis.errors import IdempotencyMismatchError
+from services.chassis.request_keys import RequestKeys
 from services.chassis.stores import Connection, Pool
 
 from ..domain_inbox import Change, Key, Kind
@@ -11,6 +11,7 @@ from ..domain_messages import Conversation, Member, Message, State
 from .inbox import InboxStore
 
 CHANNEL = "aviary_messages"
+KEYS = RequestKeys("message_keys", ("user_id", "request_id"), ("conversation_id", "message_id"))
 _CONVERSATION = """
 SELECT c.conversation_id, c.is_group, c.title, me.state, me.listed_id,
   (SELECT array_agg(m.user_id ORDER BY m.user_id) FROM members m
@@ -218,6 +219,10 @@ class MessageStore:
             row = await cursor.fetchone()
             return int(row[0]) if row else 0
 
+    async def forget_keys(self) -> int:
+        """Delete request keys that are older than a day, some at a time; how many went."""
+        return await KEYS.prune(self._pool)
+
 
 def _hash(*parts: object) -> bytes:
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()
@@ -233,26 +238,11 @@ def _conversation(row: Sequence[object]) -> Conversation:
 
 async def _earlier(
     connection: Connection, user_id: int, request_id: str, body: bytes, *made: int
-) -> tuple[int, int] | None:
+) -> tuple[int, ...] | None:
     """What was written under a key before; else the key is taken for what is being made."""
     if not request_id:
         return None
-    cursor = await connection.execute(
-        "INSERT INTO message_keys (user_id, request_id, body_hash, conversation_id, message_id)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (user_id, request_id, body, *made),
-    )
-    if cursor.rowcount:
-        return None
-    cursor = await connection.execute(
-        "SELECT body_hash, conversation_id, message_id FROM message_keys"
-        " WHERE user_id = %s AND request_id = %s",
-        (user_id, request_id),
-    )
-    row = await cursor.fetchone()
-    if row is None or row[0] != body:
-        raise IdempotencyMismatchError(request_id=request_id)
-    return row[1], row[2]
+    return await KEYS.claim(connection, (user_id, request_id), body, made)
 
 
 async def _repoint(
