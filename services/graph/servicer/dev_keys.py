@@ -24,7 +24,7 @@ COUNTED = ("write",)
 
 
 class DevKeyMethods:
-    """CreateDevKey, ListDevKeys, DeleteDevKey, GetUsage, UseDevKey, ResolveDevKey."""
+    """CreateDevKey, ListDevKeys, DeleteDevKey, GetUsage, UseDevKey."""
 
     def __init__(
         self,
@@ -116,15 +116,6 @@ class DevKeyMethods:
             granted_count=used.granted,
             usage=self._dev_key_messages.usage(dev_key.plan, request.quota, used),
         )
-
-    async def resolve_dev_key(
-        self, request: pb.ResolveDevKeyRequest, _call: Call
-    ) -> pb.ResolveDevKeyResponse:
-        """The application behind a key."""
-        dev_key = await self._dev_keys.resolve(hash_of(request.api_dev_key))
-        if dev_key is None:
-            raise DevKeyInvalidError
-        return pb.ResolveDevKeyResponse(dev_key=self._dev_key_messages.dev_key(dev_key))
 
     async def _repeat_dev_key(self, answer: Answered) -> pb.CreateDevKeyResponse:
         known = await self._dev_keys.answered(answer.caller_id, answer.request_id)
