@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
+from operator import attrgetter
 
 from aviary.notify.v1 import notify_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
@@ -9,7 +10,7 @@ from clients.graph import GraphClient
 from services.chassis import sse
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 
 from ..domain_messages import Conversation, State
 from ..errors import ConversationNotFoundError, MessageNotFoundError
@@ -56,16 +57,14 @@ class MessageMethods:
         before = decode_key(request.page_token, *shape)
         state = State.ASKED if request.requests else State.MEMBER
         rows = await self._messages.page(caller, state, before, size + 1)
-        shown = rows[:size]
+        shown, token = cut_page(rows, size, attrgetter("listed_id"), *shape)
         members = dict.fromkeys(user for row in shown for user in row.members)
-        reply = pb.ListConversationsResponse(
+        return pb.ListConversationsResponse(
             conversations=map(conversation_of, shown),
             users=await self._member_graph.get_users(members) if members else (),
             unread_count=await self._messages.unread_conversations(caller),
+            next_page_token=token,
         )
-        if len(rows) > size:
-            reply.next_page_token = encode_page_token([shown[-1].listed_id], *shape)
-        return reply
 
     async def accept_conversation(
         self, request: pb.AcceptConversationRequest, call: Call
@@ -113,17 +112,15 @@ class MessageMethods:
         before = decode_key(request.page_token, *shape)
         await self._conversation(caller, request.conversation_id)
         rows = await self._messages.messages(caller, request.conversation_id, before, size + 1)
-        shown = rows[:size]
+        shown, token = cut_page(rows, size, attrgetter("message_id"), *shape)
         writers = dict.fromkeys(message.user_id for message in shown)
         tweets = await self._messaging.visible_tweets(caller, shown)
-        reply = pb.ListMessagesResponse(
+        return pb.ListMessagesResponse(
             messages=map(message_of, shown),
             users=await self._member_graph.get_users(writers) if writers else (),
             tweets=map(Tweet.FromString, tweets),
+            next_page_token=token,
         )
-        if len(rows) > size:
-            reply.next_page_token = encode_page_token([shown[-1].message_id], *shape)
-        return reply
 
     async def delete_message(
         self, request: pb.DeleteMessageRequest, call: Call
