@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,22 +10,9 @@ from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.json_rendering import render
 
-from .live_rig import Log, Replica, open_log, open_replica, until
-from .world import World
+from .live_rig import Log, Replica, until
 
 ME, FRIEND, STRANGER, OTHER = 1, 2, 3, 4
-
-
-@pytest.fixture
-async def log(dsn: str, world: World) -> AsyncIterator[Log]:
-    async with open_log(dsn, world) as log, log.serve():
-        yield log
-
-
-@pytest.fixture
-async def replica(log: Log) -> AsyncIterator[Replica]:
-    async with open_replica(log) as replica:
-        yield replica
 
 
 async def test_followees_and_own_tweets_arrive_as_pages_of_one(log: Log, replica: Replica) -> None:

@@ -21,9 +21,8 @@ from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.events.log import NewEvent, append
 from tests.ports import free_port
 
-from .live_rig import METHOD, Log, open_log, until
+from .live_rig import METHOD, Log, until
 from .live_service import AUTHOR
-from .world import World
 
 TWEET_BYTES, TWEETS = 32_768, 1_600
 BUFFERED_BYTES = 20 << 20
@@ -55,12 +54,6 @@ class Process:
         head = f"aviary_timeline_{name}" + (f"{{{labels}}}" if labels else "")
         found = re.search(rf"^{re.escape(head)} (\S+)$", answer.text, re.MULTILINE)
         return float(found[1]) if found else 0.0
-
-
-@pytest.fixture
-async def log(dsn: str) -> AsyncIterator[Log]:
-    async with open_log(dsn, World()) as log, log.serve():
-        yield log
 
 
 @pytest.fixture(params=["envoy", "grpcio"])
