@@ -98,7 +98,7 @@ async def test_a_delete_that_is_seen_during_the_rendering_counts(
     log.world.follow(ME, FRIEND)
     client = await replica.open(ME).opened()
     live: Any = replica.live
-    present, deleted = live._renderer._home.present, live._history.deleted
+    present, deleted = live._sources.renderer._home.present, live._sources.history.deleted
 
     async def present_late(found: Any, viewer: Any) -> Any:
         page = await present(found, viewer)
@@ -106,7 +106,7 @@ async def test_a_delete_that_is_seen_during_the_rendering_counts(
             deleted.add(found.shown[0][0])
         return page
 
-    monkeypatch.setattr(live._renderer._home, "present", present_late)
+    monkeypatch.setattr(live._sources.renderer._home, "present", present_late)
     await log.post(FRIEND)
     kept = await log.post(FRIEND)
     await client.until_tweets(1)

@@ -228,7 +228,7 @@ def _record(number: int, *, deleted: int = 0, time_ms: int = 1 << 50, user_id: i
 
 
 def _history(replica: Replica) -> History:
-    return replica.live._history
+    return replica.live._sources.history
 
 
 def _cursor(text: str) -> Position:
