@@ -24,8 +24,6 @@ MAX_USERS = 100
 """Ids that BatchGetUsers takes at a time."""
 MAX_QUERIES = 1000
 """Users that BatchGetFollowerIds takes at a time."""
-MAX_NAMES, MAX_PAIRS = 5_000, 20_000
-"""What one batch of an import may hold."""
 
 
 class FollowerPage(NamedTuple):
