@@ -15,12 +15,13 @@ from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
 
 from .crossing import Crossings
-from .fanout import ANSWER_SECONDS, Fanout
+from .fanout import Fanout
 from .mend import Mender
 from .metrics import FanoutMetrics
 from .pipeline import Pipeline
 from .policy.store import PolicyStore
 from .policy.watch import PolicyWatch
+from .pushing import ANSWER_SECONDS, Pusher
 from .store import RING, Lists
 
 GROUP = "fanout"
@@ -44,7 +45,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         pipeline = Pipeline(redis, seconds=ANSWER_SECONDS)
         lists, rings = Lists(redis, pipeline, policies), Lists(redis, pipeline, policies, RING)
         mender = Mender(lists, tweets, graph, policies, metrics)
-        fanout = Fanout(lists, rings, pipeline, graph, policies, metrics)
+        pusher = Pusher(lists, rings, pipeline, metrics)
+        fanout = Fanout(pusher, graph, policies, metrics)
         crossings = Crossings(
             PolicyStore(pool), policies, graph, mender, rings, metrics, runtime.instance
         )

@@ -18,7 +18,7 @@ from clients.wire import frame, tag_of
 from services.chassis.paging import decode_page_token, encode_page_token
 from services.chassis.snowflake import id_at, wall_clock_ms
 from services.timeline import domain
-from services.timeline.fanout import flags_of
+from services.timeline.pushing import flags_of
 from services.timeline.sources import MAX_ROWS
 
 
