@@ -30,6 +30,7 @@ from .delivery.push import PushSender, VapidKey, open_sender
 from .domain_preferences import Channel
 from .showing import Showing
 from .store.inbox import CHANNEL
+from .store.message_keys import KEYS
 from .store.stores import Stores, stores_on
 from .telling import Teller
 
@@ -60,7 +61,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             listen(settings.notify_dsn, wake, CHANNEL),
             watch_queues(stores.deliveries, metrics),
             _keep_house(stores),
-            keep_sweeping(stores.messages.forget_keys, KEEP_HOUSE_SECONDS, "old keys stay"),
+            keep_sweeping(partial(KEYS.prune, pool), KEEP_HOUSE_SECONDS, "old keys stay"),
         )
         telling = working(
             runtime.draining,

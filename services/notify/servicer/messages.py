@@ -17,6 +17,7 @@ from ..errors import ConversationNotFoundError, MessageNotFoundError
 from ..live import LiveHub
 from ..message_forms import conversation_of, message_of
 from ..messaging import Messaging
+from ..store.conversations import ConversationStore
 from ..store.messages import MessageStore
 
 
@@ -24,9 +25,15 @@ class MessageMethods:
     """What members do in their conversations."""
 
     def __init__(
-        self, messaging: Messaging, messages: MessageStore, graph: GraphClient, hub: LiveHub
+        self,
+        messaging: Messaging,
+        conversations: ConversationStore,
+        messages: MessageStore,
+        graph: GraphClient,
+        hub: LiveHub,
     ) -> None:
         self._messaging = messaging
+        self._conversations = conversations
         self._messages = messages
         self._member_graph = graph
         self._message_hub = hub
@@ -56,13 +63,13 @@ class MessageMethods:
         shape = ("conversations", caller, request.requests)
         before = decode_key(request.page_token, *shape)
         state = State.ASKED if request.requests else State.MEMBER
-        rows = await self._messages.page(caller, state, before, size + 1)
+        rows = await self._conversations.page(caller, state, before, size + 1)
         shown, token = cut_page(rows, size, attrgetter("listed_id"), *shape)
         members = dict.fromkeys(user for row in shown for user in row.members)
         return pb.ListConversationsResponse(
             conversations=map(conversation_of, shown),
             users=await self._member_graph.get_users(members) if members else (),
-            unread_count=await self._messages.unread_conversations(caller),
+            unread_count=await self._conversations.unread_count(caller),
             next_page_token=token,
         )
 
@@ -72,7 +79,7 @@ class MessageMethods:
         """Accept a request."""
         caller = call.require_caller()
         await self._conversation(caller, request.conversation_id)
-        await self._messages.accept(caller, request.conversation_id)
+        await self._conversations.accept(caller, request.conversation_id)
         found = await self._conversation(caller, request.conversation_id)
         return pb.AcceptConversationResponse(conversation=conversation_of(found))
 
@@ -82,7 +89,7 @@ class MessageMethods:
         """Leave a group, or take a conversation of two off the list."""
         caller = call.require_caller()
         await self._conversation(caller, request.conversation_id)
-        await self._messages.leave(caller, request.conversation_id)
+        await self._conversations.leave(caller, request.conversation_id)
         return pb.LeaveConversationResponse()
 
     async def send_message(
@@ -156,7 +163,7 @@ class MessageMethods:
                 yield pb.StreamMessagesResponse(event_stream=body)
 
     async def _conversation(self, caller: int, conversation_id: int) -> Conversation:
-        found = await self._messages.get(caller, conversation_id)
+        found = await self._conversations.get(caller, conversation_id)
         if found is None:
             raise ConversationNotFoundError(conversation_id=conversation_id)
         return found
