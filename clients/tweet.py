@@ -11,12 +11,14 @@ from aviary.tweet.v1 import media_pb2, tweet_pb2
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 
 from .engagement import SERVICE, EngagementCalls
-from .wire import varint
+from .wire import tag_of, varint
 
 MAX_BATCH = 100
 """Ids in one BatchGetTweets; more are asked for in parallel calls."""
 _FRAME, _TWEET_ID, _USER_ID = 0x0A, 0x08, 0x10
 """Tags: a tweet within a reply (field 1), within a tweet its id and its author's (1 and 2)."""
+RETWEETED_STATUS = tag_of(11)
+"""Tag of the original within a retweet."""
 
 
 class TweetPage(NamedTuple):
@@ -27,6 +29,16 @@ class TweetPage(NamedTuple):
 
     tweets: dict[int, bytes]
     next_page_token: str
+
+
+class Original(NamedTuple):
+    """What a retweet shows: the tweet and its author; 0 and 0 of what is no retweet."""
+
+    tweet_id: int
+    user_id: int
+
+
+NO_RETWEET = Original(0, 0)
 
 
 class TweetClient(EngagementCalls):
@@ -193,3 +205,12 @@ def author_id_of(tweet: bytes) -> int:
         return 0
     at = varint(tweet, 1)[1]
     return varint(tweet, at + 1)[0] if at < len(tweet) and tweet[at] == _USER_ID else 0
+
+
+def original_of(tweet: bytes) -> Original:
+    """What a serialized `Tweet` shows if it is a retweet."""
+    # Only what holds the tag can be a retweet: others need no parsing.
+    if RETWEETED_STATUS not in tweet:
+        return NO_RETWEET
+    original = tweet_pb2.Tweet.FromString(tweet).retweeted_status
+    return Original(original.tweet_id, original.user_id)

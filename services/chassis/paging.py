@@ -7,8 +7,9 @@ that it is refused under other ones. It is opaque, not secret: it says what the 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -20,6 +21,7 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_ID = (1 << 63) - 1
 """What the newest of a list comes below."""
+Row = TypeVar("Row")
 
 
 def page_size_of(requested: int) -> int:
@@ -36,6 +38,17 @@ def encode_page_token(position: Sequence[int], *call: object, snapshot: bytes = 
     """
     token = PageToken(fingerprint=_fingerprint(call), position=position, ranking_snapshot=snapshot)
     return urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
+
+
+def cut_page(
+    rows: Sequence[Row], size: int, place: Callable[[Row], int], *call: object
+) -> tuple[Sequence[Row], str]:
+    """What is on a page and the next one's token (empty: none), of one row more than it has.
+
+    `place` is what a row of a list with one key stands at.
+    """
+    page = rows[:size]
+    return page, encode_page_token([place(page[-1])], *call) if len(rows) > size else ""
 
 
 def decode_page_token(text: str, *call: object) -> tuple[int, ...]:

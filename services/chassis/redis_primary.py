@@ -18,6 +18,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import RedisError, WatchError
 
+from .background import running
 from .redis_client import Redis
 
 MARK = "aviary:written-by"
@@ -28,12 +29,8 @@ log = structlog.get_logger()
 @contextlib.asynccontextmanager
 async def watching_primary(client: Redis) -> AsyncIterator[None]:
     """Look after the mark as long as this is open; any number of processes may."""
-    task = asyncio.create_task(_watch(client))
-    try:
+    async with running(_watch(client)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def settle(client: Redis) -> bool:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 
 from . import reflection
+from .background import running
 from .config import Settings
 from .guard import Gate
 from .handlers import Table, build_table
@@ -96,16 +97,12 @@ async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncI
             gate=gate,
         )
         serve_metrics(settings.bind_address, settings.metrics_port, runtime.registry)
-        polling = asyncio.create_task(health.poll())
         # What exists now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         log.info("started", methods=len(table))
-        try:
+        async with running(health.poll()):
             yield Server(table, health, gate, runtime.draining)
-        finally:
-            polling.cancel()
-            await asyncio.wait([polling])
     log.info("stopped")
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
+from .background import running
 from .errors import UnavailableError
 from .pools import Pool
 
@@ -79,21 +80,19 @@ async def leased_snowflakes(
     pool: Pool, holder: str, clock: Callable[[], int] = wall_clock_ms
 ) -> AsyncIterator[Snowflakes]:
     """A generator whose worker number is leased in this database and kept while it is open."""
-    worker, after_ms = await _acquire(pool, holder, clock)
-    snowflakes = Snowflakes(worker, after_ms=after_ms, clock=clock)
-    await _renew(pool, worker, holder, snowflakes, clock)
-    keeper = asyncio.create_task(_keep(pool, worker, holder, snowflakes, clock))
+    worker, after_ms = await _acquire(pool, holder)
+    lease = _Lease(pool, holder, worker, Snowflakes(worker, after_ms=after_ms, clock=clock), clock)
+    await lease.renew()
     try:
-        yield snowflakes
+        async with running(lease.keep()):
+            yield lease.snowflakes
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
         with contextlib.suppress(Exception):
-            await _release(pool, worker, holder, snowflakes.last_ms)
+            await lease.release()
 
 
-async def _acquire(pool: Pool, holder: str, clock: Callable[[], int]) -> tuple[int, int]:
+async def _acquire(pool: Pool, holder: str) -> tuple[int, int]:
+    """A worker number that nobody has, and the last millisecond that was used with it."""
     async with pool.connection() as connection:
         row = await (
             await connection.execute(
@@ -114,49 +113,54 @@ async def _acquire(pool: Pool, holder: str, clock: Callable[[], int]) -> tuple[i
     return int(row[0]), int(row[1])
 
 
-async def _renew(
-    pool: Pool,
-    worker: int,
-    holder: str,
-    snowflakes: Snowflakes,
-    clock: Callable[[], int],
-) -> None:
-    """Extend the lease; the mark of used milliseconds is written before any of them is used."""
-    until = clock() + int(LEASE_SECONDS * 1000)
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            """
-            UPDATE snowflake_workers
-            SET lease_until = now() + %s * interval '1 second',
-                used_until_ms = greatest(used_until_ms, %s)
-            WHERE worker = %s AND holder = %s
-            """,
-            (LEASE_SECONDS, until, worker, holder),
-        )
-        if cursor.rowcount != 1:
-            raise UnavailableError(resource="the lease of the id generator")
-    snowflakes.allow_until = until
+class _Lease:
+    """A worker number that is ours, and the generator that uses it."""
 
+    def __init__(
+        self,
+        pool: Pool,
+        holder: str,
+        worker: int,
+        snowflakes: Snowflakes,
+        clock: Callable[[], int],
+    ) -> None:
+        self.snowflakes = snowflakes
+        self._pool = pool
+        self._holder = holder
+        self._worker = worker
+        self._clock = clock
 
-async def _keep(
-    pool: Pool,
-    worker: int,
-    holder: str,
-    snowflakes: Snowflakes,
-    clock: Callable[[], int],
-) -> None:
-    while True:
-        await asyncio.sleep(LEASE_SECONDS / 3)
-        try:
-            await _renew(pool, worker, holder, snowflakes, clock)
-        except Exception as error:
-            log.warning("id lease not renewed", worker=worker, why=str(error))
+    async def renew(self) -> None:
+        """Extend the lease; the mark of used milliseconds is written before any is used."""
+        until = self._clock() + int(LEASE_SECONDS * 1000)
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                UPDATE snowflake_workers
+                SET lease_until = now() + %s * interval '1 second',
+                    used_until_ms = greatest(used_until_ms, %s)
+                WHERE worker = %s AND holder = %s
+                """,
+                (LEASE_SECONDS, until, self._worker, self._holder),
+            )
+            if cursor.rowcount != 1:
+                raise UnavailableError(resource="the lease of the id generator")
+        self.snowflakes.allow_until = until
 
+    async def keep(self) -> None:
+        """Renew for ever, long before it ends."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                await self.renew()
+            except Exception as error:
+                log.warning("id lease not renewed", worker=self._worker, why=str(error))
 
-async def _release(pool: Pool, worker: int, holder: str, last_ms: int) -> None:
-    async with pool.connection() as connection:
-        await connection.execute(
-            "UPDATE snowflake_workers SET lease_until = now(), holder = '', used_until_ms = %s"
-            " WHERE worker = %s AND holder = %s",
-            (last_ms, worker, holder),
-        )
+    async def release(self) -> None:
+        """Hand the number back, with the last millisecond that was used."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                "UPDATE snowflake_workers SET lease_until = now(), holder = '', used_until_ms = %s"
+                " WHERE worker = %s AND holder = %s",
+                (self.snowflakes.last_ms, self._worker, self._holder),
+            )

@@ -16,6 +16,7 @@ from clients.errors import PeerError
 
 from .errors import ServiceError
 from .shelf import FRESH_SECONDS, Shelf
+from .tweet_page import NOT_ENGAGED, Engaged
 
 MAX_USERS = 50_000
 TIMEOUT = 0.5
@@ -23,24 +24,6 @@ TIMEOUT = 0.5
 AWAY_SECONDS = 1.0
 """After a failure it is not asked for so long."""
 log = structlog.get_logger()
-
-
-class Engaged(NamedTuple):
-    """Those of some tweets that a user favourited, and those that the user retweeted."""
-
-    favorited: Sequence[int]
-    retweeted: Sequence[int]
-
-    def message(self) -> bytes:
-        """The serialized `Viewer`."""
-        if not (self.favorited or self.retweeted):
-            return b""
-        return Viewer(
-            favorited_tweet_ids=self.favorited, retweeted_tweet_ids=self.retweeted
-        ).SerializeToString()
-
-
-NOT_ENGAGED = Engaged((), ())
 
 
 class Known(NamedTuple):
@@ -97,10 +80,7 @@ class Viewers:
             viewer = await self._tweets.get_viewer(user_id, old)
             favorited = favorited.union(viewer.favorited_tweet_ids)
             retweeted = retweeted.union(viewer.retweeted_tweet_ids)
-        return Engaged(
-            [tweet_id for tweet_id in tweet_ids if tweet_id in favorited],
-            [tweet_id for tweet_id in tweet_ids if tweet_id in retweeted],
-        )
+        return Engaged(favorited, retweeted).among(tweet_ids)
 
     async def _load(self, user_ids: list[int]) -> dict[int, Known]:
         found = await self._tweets.batch_get_viewers(user_ids)

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from services.chassis.background import running
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import leased_snowflakes
@@ -15,7 +16,7 @@ from .passwords import Passwords
 from .plans import load_plans
 from .servicer.graph import DESCRIPTOR, GraphServicer
 from .servicer.messages import Messages, event_of
-from .store.expiry import sweeping
+from .store.expiry import keep_swept
 from .store.stores import stores_on
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -34,7 +35,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         next_id = (await enter(leased_snowflakes(pool, runtime.instance))).next
         passwords = await enter(Passwords(registry))
         event_log = await enter(events.event_servicer(pool, dsn, runtime.draining, registry))
-        await enter(sweeping(pool))
+        await enter(running(keep_swept(pool)))
         messages = Messages(settings.public_url, load_plans(), next_id)
         stores = stores_on(
             pool,

@@ -6,8 +6,7 @@ shut out root, which is who connects when the server runs under another account.
 """
 
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from services.local.accounts import Account, unprivileged
 from services.local.errors import DataFolderError
 from services.local.probes import Probe, ProbeKind
 from services.local.process import Process
-from services.local.supervisor import Supervisor
 
 USER = "aviary"
 DATA, PRIMARY, STANDBY_SIGNAL = "data", "primary", "standby.signal"
@@ -115,12 +113,3 @@ def at(places: folders.Folders) -> EmbeddedPostgres:
     """Name the PostgreSQL of one home: of several copies, the one that was written last."""
     data = places.postgres / primary_of(places)
     return EmbeddedPostgres(data, places.sockets / "postgres", unprivileged(data))
-
-
-@asynccontextmanager
-async def embedded_postgres(home: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """Run PostgreSQL alone; a crashed one is restarted."""
-    places = folders.prepare(home)
-    postgres = at(places)
-    async with Supervisor([postgres.process(places)], places.log):
-        yield postgres

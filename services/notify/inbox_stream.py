@@ -1,6 +1,7 @@
 """The live inbox: entries as they change, and the badge whenever it may have."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from services.chassis.events.log import Position
 from services.chassis.json_rendering import render
@@ -8,7 +9,7 @@ from services.chassis.stores import Pool
 
 from .live import Source, Told
 from .showing import Showing
-from .store.changes import InboxChanges
+from .store.changes import InboxChanges, settled_position
 from .store.inbox import CHANNEL, InboxStore
 
 
@@ -31,4 +32,4 @@ def inbox_source(pool: Pool, inbox: InboxStore, showing: Showing) -> Source:
         told.append(Told(b"unread", b'{"unread_count":"%d"}' % badge.unread, reached))
         return told
 
-    return Source(CHANNEL, changes.now, changes.changed, read)
+    return Source(CHANNEL, partial(settled_position, pool), changes.changed, read)

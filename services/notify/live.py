@@ -16,6 +16,7 @@ import psycopg
 import structlog
 
 from services.chassis import sse
+from services.chassis.background import running
 from services.chassis.call import Call
 from services.chassis.errors import (
     DrainingError,
@@ -177,14 +178,5 @@ class LiveHub:
 async def open_hub(source: Source, dsn: str, draining: asyncio.Event) -> AsyncIterator[LiveHub]:
     """A hub, with what runs beside it."""
     hub, wake = LiveHub(source, draining), Wake()
-    tasks = [
-        asyncio.create_task(listen(dsn, wake, source.channel)),
-        asyncio.create_task(hub.run(wake)),
-        asyncio.create_task(hub.sweep()),
-    ]
-    try:
+    async with running(listen(dsn, wake, source.channel), hub.run(wake), hub.sweep()):
         yield hub
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

@@ -46,7 +46,9 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             stores=stores,
             showing=showing,
             hub=await enter(open_hub(source, dsn, runtime.draining)),
-            messaging=Messaging(stores.messages, stores.preferences, graph, tweets, visibility),
+            messaging=Messaging(
+                stores.conversations, stores.messages, stores.preferences, graph, tweets, visibility
+            ),
             message_hub=await enter(open_hub(said, dsn, runtime.draining)),
             graph=graph,
             rules=EndpointRules(settings.push_hosts, allow_private=settings.push_allow_private),

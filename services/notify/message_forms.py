@@ -1,6 +1,7 @@
 """Conversations and messages as the contract has them, and as a stream tells them."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aviary.notify.v1 import message_pb2
 from services.chassis.events.log import Position
@@ -10,6 +11,7 @@ from services.chassis.stores import Pool
 
 from .domain_messages import Conversation, Message, State
 from .live import Source, Told
+from .store.changes import settled_position
 from .store.message_changes import MessageChanges
 from .store.messages import CHANNEL
 
@@ -49,4 +51,4 @@ def message_source(pool: Pool) -> Source:
             for position, message in await changes.read(user_id, after, limit)
         ]
 
-    return Source(CHANNEL, changes.now, changes.changed, read)
+    return Source(CHANNEL, partial(settled_position, pool), changes.changed, read)

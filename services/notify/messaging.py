@@ -20,6 +20,7 @@ from .errors import (
     TweetNotShareableError,
     UserNotFoundError,
 )
+from .store.conversations import ConversationStore
 from .store.messages import MessageStore
 from .store.preferences import PreferenceStore
 
@@ -37,13 +38,15 @@ class Messaging:
 
     def __init__(
         self,
-        store: MessageStore,
+        conversations: ConversationStore,
+        messages: MessageStore,
         preferences: PreferenceStore,
         graph: GraphClient,
         tweets: TweetClient,
         visibility: Visibility,
     ) -> None:
-        self._store = store
+        self._conversations = conversations
+        self._messages = messages
         self._preferences = preferences
         self._graph = graph
         self._tweets = tweets
@@ -61,14 +64,14 @@ class Messaging:
         members = [Member(caller, State.MEMBER)]
         members += [Member(*pair) for pair in zip(ids[1:], states, strict=True)]
         group = len(ids) > PAIR or bool(title)
-        return await self._store.create(caller, members, title, group, request_id)
+        return await self._conversations.create(caller, members, title, group, request_id)
 
     async def send(
         self, caller: int, conversation_id: int, text: str, tweet_id: int, request_id: str
     ) -> Message:
         """Send a message."""
         text = checked_text(text, tweet_id)
-        members = await self._store.members(caller, conversation_id)
+        members = await self._conversations.members(caller, conversation_id)
         if not members:
             raise ConversationNotFoundError(conversation_id=conversation_id)
         others = [member for member in members if member.user_id != caller]
@@ -78,7 +81,7 @@ class Messaging:
             await self._check_shared(caller, tweet_id, others)
         told = await self._told(caller, others)
         message = Message(conversation_id, 0, caller, text, tweet_id)
-        sent = await self._store.send(message, request_id, told)
+        sent = await self._messages.send(message, request_id, told)
         if sent is None:
             raise ConversationNotFoundError(conversation_id=conversation_id)
         return sent

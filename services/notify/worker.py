@@ -14,6 +14,7 @@ from clients.deletions import DeletionReports
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.background import keep_sweeping, running, working
 from services.chassis.config import Settings
 from services.chassis.errors import UnavailableError
 from services.chassis.events.wake import Wake, listen
@@ -29,6 +30,7 @@ from .delivery.push import PushSender, VapidKey, open_sender
 from .domain_preferences import Channel
 from .showing import Showing
 from .store.inbox import CHANNEL
+from .store.message_keys import KEYS
 from .store.stores import Stores, stores_on
 from .telling import Teller
 
@@ -55,24 +57,20 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         metrics = DeliveryMetrics(registry)
         sender = await enter(open_sender(_vapid(settings), _rules(settings)))
         dispatchers = _dispatchers(settings, stores, graph, sender, metrics)
-        working = [
-            asyncio.create_task(_consume(tweets, reports.telling(teller.handle), runtime)),
-            asyncio.create_task(_consume(graph, teller.handle, runtime)),
-            *(asyncio.create_task(each.run(runtime.draining, wake)) for each in dispatchers),
-        ]
-        watching = [
-            asyncio.create_task(listen(settings.notify_dsn, wake, CHANNEL)),
-            asyncio.create_task(watch_queues(stores.deliveries, metrics)),
-            asyncio.create_task(_keep_house(stores)),
-        ]
-        try:
+        watching = running(
+            listen(settings.notify_dsn, wake, CHANNEL),
+            watch_queues(stores.deliveries, metrics),
+            _keep_house(stores),
+            keep_sweeping(partial(KEYS.prune, pool), KEEP_HOUSE_SECONDS, "old keys stay"),
+        )
+        telling = working(
+            runtime.draining,
+            _consume(tweets, reports.telling(teller.handle), runtime),
+            _consume(graph, teller.handle, runtime),
+            *(each.run(runtime.draining, wake) for each in dispatchers),
+        )
+        async with watching, telling:
             yield Service({}, {"postgres": partial(check_pool, pool)})
-        finally:
-            runtime.draining.set()
-            await asyncio.wait(working)
-            for task in watching:
-                task.cancel()
-            await asyncio.wait(watching)
 
 
 def _dispatchers(

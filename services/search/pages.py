@@ -12,11 +12,12 @@ from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.search.v1 import search_service_pb2 as pb
 from clients.graph import GraphClient
 from clients.tweet import TweetClient, author_id_of
-from clients.wire import FIRST, frame, tag_of
+from clients.wire import frame
 from services.chassis.errors import PageTokenError
 from services.chassis.paging import decode_ranked_token, encode_page_token
 from services.chassis.shelf import Shelf
-from services.chassis.viewers import Engaged, Viewers
+from services.chassis.tweet_page import TWEET, USERS_FIELD, Engaged, tweet_page
+from services.chassis.viewers import Viewers
 from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from .domain_tree import Node
@@ -27,8 +28,6 @@ RANKED = 200
 CHUNK = 50
 MAX_ROUNDS = 5
 END, START = 0, (1 << 63) - 1
-USERS_FIELD = 2
-VIEWER = tag_of(3)
 VIEWER_SECONDS = 1.0
 MAX_TWEETS, MAX_USERS = 50_000, 50_000
 Shape = tuple[object, ...]
@@ -68,14 +67,14 @@ class Page(NamedTuple):
     def message(self, shape: Shape, corrected_query: str) -> bytes:
         """The serialized SearchResponse."""
         ids, before, _ = self.following
+        token = _token(ids, before, shape) if ids or before != END else ""
         rest = pb.SearchResponse(
-            next_page_token=_token(ids, before, shape) if ids or before != END else "",
             corrected_query=corrected_query,
             unreachable=self.unreachable,
             partial=bool(self.unreachable),
         )
-        viewer = frame(VIEWER, self.engaged.message())
-        return b"".join([*self.tweets, *self.users, viewer, rest.SerializeToString()])
+        page = tweet_page(self.tweets, self.users, self.engaged, token)
+        return page + rest.SerializeToString()
 
 
 def place_of(page_token: str, shape: Shape) -> Place | None:
@@ -142,7 +141,7 @@ class Pages:
     async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Shown]:
         raw = await self._tweets.batch_get_raw(tweet_ids)
         return {
-            tweet_id: Shown(tweet_id, Subject(author_id_of(tweet)), frame(FIRST, tweet))
+            tweet_id: Shown(tweet_id, Subject(author_id_of(tweet)), frame(TWEET, tweet))
             for tweet_id, tweet in raw.items()
         }
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.chassis.viewers import NOT_ENGAGED, Engaged
+from services.chassis.tweet_page import NOT_ENGAGED, Engaged
 
 from .domain import Span
 from .hydrate import Hydrator, is_protected

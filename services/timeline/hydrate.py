@@ -6,17 +6,18 @@ from typing import NamedTuple
 from aviary.graph.v1.user_pb2 import User
 from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineResponse
 from aviary.tweet.v1.tweet_pb2 import Tweet
+from clients.tweet import original_of
 from clients.wire import frame
 from services.chassis.shelf import FRESH_SECONDS, Shelf
-from services.chassis.viewers import Engaged, Viewers
+from services.chassis.tweet_page import TWEET, USERS_FIELD, Engaged
+from services.chassis.viewers import Viewers
 
-from .present import TWEET, USERS_FIELD
 from .sources import GraphSource, TweetSource
 
 WATCHED_SECONDS = 600.0
 """How long, while the log that would tell of a change is being followed."""
 MAX_TWEETS, MAX_USERS = 100_000, 100_000
-_IN_REPLY_TO_USER_ID, _RETWEETED_STATUS = b"\x40", b"\x5a"
+_IN_REPLY_TO_USER_ID = b"\x40"
 
 
 class Content(NamedTuple):
@@ -107,15 +108,15 @@ def tweet_of(content: Content) -> Tweet:
 
 def content_of(tweet: bytes) -> Content:
     """A serialized tweet as a page shows it."""
-    framed = frame(TWEET, tweet)
-    # Only what holds one of these tags can be a retweet or a reply: others need no parsing.
-    if _RETWEETED_STATUS not in tweet and _IN_REPLY_TO_USER_ID not in tweet:
-        return Content(framed)
+    framed, original = frame(TWEET, tweet), original_of(tweet)
+    # Only what holds the tag can be a reply: others need no parsing.
+    if _IN_REPLY_TO_USER_ID not in tweet:
+        return Content(framed, original.user_id, original_id=original.tweet_id)
     read = Tweet.FromString(tweet)
     return Content(
         framed,
-        read.retweeted_status.user_id,
+        original.user_id,
         read.in_reply_to_tweet_id,
         read.in_reply_to_user_id,
-        read.retweeted_status.tweet_id,
+        original.tweet_id,
     )

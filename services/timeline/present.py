@@ -1,20 +1,12 @@
-"""Step 4: a page's bytes, joined from ready pieces: frames, or for REST their JSON.
+"""Step 4: a page's bytes, joined from ready pieces: frames, or for REST their JSON."""
 
-Home and user timeline answers have the same fields: 1 tweets, 2 users, 3 viewer, 4 token.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineResponse
-from clients.wire import frame, tag_of
 from services.chassis.call import Call, Json
 from services.chassis.json_rendering import render
-from services.chassis.viewers import Engaged
-
-TWEET, NEXT_PAGE_TOKEN = tag_of(1), tag_of(4)
-USERS_FIELD = 2
-VIEWER = tag_of(3)
+from services.chassis.tweet_page import Engaged, tweet_page
 
 MAX_FRAGMENTS = 100_000
 """JSON texts kept of each kind, some 100 MB of tweets. They never age: the key is the content."""
@@ -31,17 +23,16 @@ def page(
     call: Call,
 ) -> bytes:
     """A serialized answer made of frames, or the same as JSON where the call takes it."""
-    token = next_page_token.encode()
-    if call.takes_json:
-        shown = b",".join(map(_tweet_json, tweets))
-        known = b",".join(map(_user_json, users))
-        end = _JSON_END % (_json_ids(viewer.favorited), _json_ids(viewer.retweeted), token)
-        return Json(b'{"tweets":[' + shown + b'],"users":[' + known + end)
-    end = frame(NEXT_PAGE_TOKEN, token) if token else b""
-    return b"".join([*tweets, *users, frame(VIEWER, viewer.message()), end])
+    if not call.takes_json:
+        return tweet_page(tweets, users, viewer, next_page_token)
+    shown = b",".join(map(_tweet_json, tweets))
+    known = b",".join(map(_user_json, users))
+    ids = _json_ids(viewer.favorited), _json_ids(viewer.retweeted)
+    end = _JSON_END % (*ids, next_page_token.encode())
+    return Json(b'{"tweets":[' + shown + b'],"users":[' + known + end)
 
 
-def _json_ids(ids: Sequence[int]) -> bytes:
+def _json_ids(ids: Iterable[int]) -> bytes:
     return b",".join(b'"%d"' % number for number in ids)
 
 

@@ -11,7 +11,7 @@ from aviary.tweet.v1.tweet_service_pb2 import ListUserTweetsRequest, TweetIdPage
 from clients.tweet import author_id_of
 from services.chassis.batching import Batcher
 from services.chassis.errors import PageTokenError
-from services.chassis.viewers import Engaged
+from services.chassis.tweet_page import Engaged
 from services.chassis.visibility import VISIBLE, Subject, UserNotFoundError, Visibility
 
 from .hydrate import Content, Hydrator, content_of

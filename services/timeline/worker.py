@@ -1,6 +1,5 @@
 """Composition root of the fan-out worker: it answers nothing but health."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,17 +9,19 @@ from redis.exceptions import RedisError
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.background import working
 from services.chassis.redis_primary import watching_primary
 from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
 
 from .crossing import Crossings
-from .fanout import ANSWER_SECONDS, Fanout
+from .fanout import Fanout
 from .mend import Mender
 from .metrics import FanoutMetrics
 from .pipeline import Pipeline
 from .policy.store import PolicyStore
 from .policy.watch import PolicyWatch
+from .pushing import ANSWER_SECONDS, Pusher
 from .store import RING, Lists
 
 GROUP = "fanout"
@@ -44,20 +45,18 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         pipeline = Pipeline(redis, seconds=ANSWER_SECONDS)
         lists, rings = Lists(redis, pipeline, policies), Lists(redis, pipeline, policies, RING)
         mender = Mender(lists, tweets, graph, policies, metrics)
-        fanout = Fanout(lists, rings, pipeline, graph, policies, metrics)
+        pusher = Pusher(lists, rings, pipeline, metrics)
+        fanout = Fanout(pusher, graph, policies, metrics)
         crossings = Crossings(
             PolicyStore(pool), policies, graph, mender, rings, metrics, runtime.instance
         )
-        tasks = [
-            asyncio.create_task(_consume(tweets, fanout.handle, runtime)),
-            asyncio.create_task(_consume(graph, mender.handle, runtime)),
-            asyncio.create_task(crossings.run(runtime.draining)),
-        ]
-        try:
+        async with working(
+            runtime.draining,
+            _consume(tweets, fanout.handle, runtime),
+            _consume(graph, mender.handle, runtime),
+            crossings.run(runtime.draining),
+        ):
             yield Service({}, {"redis": pipeline.ping})
-        finally:
-            runtime.draining.set()
-            await asyncio.wait(tasks)
 
 
 async def _consume(peer: TweetClient | GraphClient, handler: Handler, runtime: Runtime) -> None:

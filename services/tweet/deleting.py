@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -114,14 +113,3 @@ class Deleter:
         )
         event_id = self._snowflakes.next()
         return NewEvent(event_id, user_id, "TweetDeleted", payload.SerializeToString())
-
-
-@contextlib.asynccontextmanager
-async def cleaning(deleter: Deleter) -> AsyncIterator[None]:
-    """Clean up, as long as this is open."""
-    task = asyncio.create_task(deleter.keep_clean())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

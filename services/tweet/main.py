@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clients.graph import GraphClient
 from services.chassis import stores
+from services.chassis.background import running
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
@@ -33,7 +34,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         cached = await enter(cache.open_cache(redis, registry))
         dsn, draining = settings.tweet_dsn, runtime.draining
         log = await enter(events.event_servicer(pool, dsn, draining, registry))
-        await enter(keys.pruning(pool))
+        await enter(running(keys.keep_pruned(pool)))
         await enter(partitions.made_ahead(pool, registry))
         copy = await enter(_replica(runtime, pool))
         parts = await enter(open_parts(runtime, pool, graph, ids, cached, copy))

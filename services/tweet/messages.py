@@ -5,8 +5,8 @@ from functools import lru_cache
 from time import gmtime
 
 from aviary.tweet.v1 import entities_pb2, tweet_pb2
-from clients.tweet import author_id_of, tweet_id_of
-from clients.wire import frame, tag_of
+from clients.tweet import RETWEETED_STATUS, author_id_of, tweet_id_of
+from clients.wire import frame
 from services.chassis.snowflake import unix_ms_of
 
 from .domain import SENSITIVE, TweetRow
@@ -15,7 +15,6 @@ from .entities import NOTHING, Found
 
 LATEST = b"\x92\x03"
 """Tag of field 50: `latest_tweets` of CreateTweetResponse."""
-RETWEETED_STATUS = tag_of(11)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -62,14 +61,6 @@ class TweetMessages:
         if not row.original_tweet_id:
             return serialized
         return serialized + _original_stub(row.original_tweet_id, row.original_user_id)
-
-
-def original_of(tweet: bytes) -> int:
-    """The id of the original in a serialized retweet; 0 in any other tweet."""
-    # Only what holds the tag can be a retweet: others need no parsing.
-    if RETWEETED_STATUS not in tweet:
-        return 0
-    return tweet_pb2.Tweet.FromString(tweet).retweeted_status.tweet_id
 
 
 def with_original(stub: bytes, original: bytes) -> bytes:

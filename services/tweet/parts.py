@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from clients.graph import GraphClient
+from services.chassis.background import running
 from services.chassis.server import Runtime
 from services.chassis.snowflake import Snowflakes, wall_clock_ms
 from services.chassis.stores import Pool
@@ -11,7 +12,7 @@ from services.chassis.tokens import TokenVerifier
 from services.chassis.visibility import Visibility
 
 from .callers import BodyCallers
-from .deleting import Deleter, cleaning
+from .deleting import Deleter
 from .dev_keys import DevKeyQuotas
 from .favorites import Favorites
 from .ingesting import Ingester
@@ -79,7 +80,7 @@ async def open_parts(
             posts, targets, cache, names, visible, media.finder, tagger, messages, ids, registry
         )
         deleter = Deleter(posts, deletions, retweets, cache, media.sweeper, messages, ids, registry)
-        async with cleaning(deleter):
+        async with running(deleter.keep_clean()):
             yield (
                 PostMethods(
                     callers, poster, ingester, reader, visible, posts, lists, deleter, messages,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from clients.tweet import original_of
 from services.chassis.batching import Batcher, Loader
 
-from .messages import TweetMessages, original_of, with_original
+from .messages import TweetMessages, with_original
 from .store.cache import TweetCache
 from .store.reads import ReadStore
 
@@ -36,7 +37,8 @@ class TweetReader:
         Kept apart they are always current: a retweet shows what its original has become, and is
         gone when the original is.
         """
-        originals = {i: original for i, tweet in tweets.items() if (original := original_of(tweet))}
+        shown = ((i, original_of(tweet).tweet_id) for i, tweet in tweets.items())
+        originals = {i: original_id for i, original_id in shown if original_id}
         if not originals:
             return tweets
         found = await self._read(list(dict.fromkeys(originals.values())))

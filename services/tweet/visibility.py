@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from aviary.graph.v1.visibility_pb2 import Surface, VisibilityRule
-from aviary.tweet.v1.tweet_pb2 import Tweet
-from clients.tweet import author_id_of
+from clients.tweet import author_id_of, original_of
 from services.chassis.call import EDGE, Call
 from services.chassis.errors import OverloadedError, UnavailableError
 from services.chassis.visibility import VISIBLE, Subject, Visibility
@@ -26,7 +25,6 @@ BLOCKED = (
     VisibilityRule.VISIBILITY_RULE_BLOCKED_BY_AUTHOR,
     VisibilityRule.VISIBILITY_RULE_AUTHOR_BLOCKED,
 )
-_RETWEETED_STATUS = b"\x5a"
 log = structlog.get_logger()
 
 
@@ -119,7 +117,5 @@ class TweetVisibility:
 
 def subject_of(tweet: bytes) -> Subject:
     """Whom the rules ask about for a serialized tweet."""
-    author = author_id_of(tweet)
-    # Only what holds the tag of `retweeted_status` can be a retweet: others need no parsing.
-    original = Tweet.FromString(tweet).retweeted_status.user_id if _RETWEETED_STATUS in tweet else 0
+    author, original = author_id_of(tweet), original_of(tweet).user_id
     return Subject(original, author) if original else Subject(author)

@@ -120,7 +120,8 @@ class Work:
         mine = DEFAULTS._replace(email_mode=EmailMode.IMMEDIATE)
         await self._stores.preferences.put(self._user, mine)
         members = [Member(self._user, State.MEMBER), Member(other, State.MEMBER)]
-        self._conversation = await self._stores.messages.create(self._user, members, "", False, "")
+        made = await self._stores.conversations.create(self._user, members, "", False, "")
+        self._conversation = made
 
     def figures(self) -> list[Figure]:
         """Rates, those of deliveries beside their senders without the queue."""

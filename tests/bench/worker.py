@@ -18,6 +18,7 @@ from services.timeline.fanout import Fanout
 from services.timeline.metrics import FanoutMetrics
 from services.timeline.pipeline import Pipeline
 from services.timeline.policy.domain import Policy
+from services.timeline.pushing import Pusher
 from services.timeline.store import RING, Lists, key_of
 
 from .figures import Figure, Work, repeated
@@ -86,7 +87,7 @@ def _deliveries(client: redis.Redis) -> Work:
     pipeline = Pipeline(client)
     policies, metrics = FixedPolicies(), FanoutMetrics(CollectorRegistry())
     lists, rings = Lists(client, pipeline, policies), Lists(client, pipeline, policies, RING)
-    fanout = Fanout(lists, rings, pipeline, FixedGraph(), policies, metrics)
+    fanout = Fanout(Pusher(lists, rings, pipeline, metrics), FixedGraph(), policies, metrics)
 
     async def work() -> int:
         events = []

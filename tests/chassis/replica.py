@@ -1,10 +1,7 @@
 """A real replica of the echo service as a child process, on either host."""
 
 import contextlib
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from tests.ports import free_port
+from tests.service_process import service_process
 
 from .echo_contract import PACKAGE, Echo
 
@@ -69,27 +67,13 @@ async def replica(host: str, **environ: str) -> AsyncIterator[Replica]:
     with tempfile.TemporaryDirectory(prefix="avi") as folder:
         home, port = Path(folder), free_port()
         settings = {
-            "AVIARY_HOME": folder,
             "AVIARY_HOST": host,
             "AVIARY_GRPC_PORT": str(port),
             "AVIARY_DRAIN_SECONDS": "5",
         }
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "services", "tests.chassis.echo"],
-                env={**os.environ, **settings, **environ},
-                stdout=log,
-                stderr=log,
-            )
-        running = Replica(port, process, home)
-        try:
-            yield running
-        finally:
-            await running.channel.close(None)
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+        with service_process("tests.chassis.echo", home, **settings | environ) as process:
+            running = Replica(port, process, home)
             try:
-                process.wait(10)
+                yield running
             finally:
-                process.kill()
-                process.wait()
+                await running.channel.close(None)

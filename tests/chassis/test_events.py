@@ -1,10 +1,8 @@
 """The event log keeps its promises: none skipped, in order, shared, poison set aside."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -14,24 +12,18 @@ from clients.channel import Peer
 from clients.errors import PeerError
 from clients.events import Event, EventConsumer
 from services.chassis import stores
-from services.chassis.config import Settings
 from services.chassis.events import failures, leases
 from services.chassis.events.log import PARTITIONS, NewEvent, append
-from services.chassis.events.servicer import DESCRIPTOR, event_servicer
-from services.chassis.hosts import grpcio
-from services.chassis.policy import Access, Policy, Rule
-from services.chassis.server import Runtime, Service, open_server
-from tests.ports import free_port
-
-RULES = {f"/{DESCRIPTOR.full_name}/{m.name}": Rule(Access.INTERNAL, "") for m in DESCRIPTOR.methods}
+from services.chassis.events.servicer import DESCRIPTOR
+from services.chassis.server import Server
+from tests.event_log import ServedLog, log_server
 
 
-class World:
-    """A database with a log, served over gRPC."""
+class World(ServedLog):
+    """A database with a log, served over gRPC, and who reads it."""
 
-    def __init__(self, pool: stores.Pool, address: str) -> None:
-        self.pool = pool
-        self.address = address
+    def __init__(self, pool: stores.Pool, server: Server) -> None:
+        super().__init__(pool, server)
         self.seen: dict[str, list[int]] = {}
         self.stop = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
@@ -77,25 +69,12 @@ class World:
 
 @pytest.fixture
 async def world(dsn: str) -> AsyncIterator[World]:
-    @contextlib.asynccontextmanager
-    async def compose(runtime: Runtime) -> AsyncIterator[Service]:
-        async with event_servicer(pool, dsn, runtime.draining) as servicer:
-            yield Service({DESCRIPTOR: servicer}, {}, Policy(RULES))
-
-    await stores.migrate(dsn, Path("/nonexistent"))
-    settings = Settings(log_level="error")
-    async with (
-        stores.open_pool(dsn, size=40, name="test") as pool,
-        open_server("test", compose, settings) as server,
-    ):
-        address = f"127.0.0.1:{free_port()}"
-        listener = await grpcio.listen(server, address)
-        made = World(pool, address)
-        yield made
-        made.stop.set()
-        await asyncio.gather(*made.tasks)
-        server.drain()
-        await listener.stop(1.0)
+    async with log_server(dsn, size=40) as (pool, server):
+        made = World(pool, server)
+        async with made.serve():
+            yield made
+            made.stop.set()
+            await asyncio.gather(*made.tasks)
 
 
 async def test_none_is_skipped_when_commits_are_delayed(world: World) -> None:

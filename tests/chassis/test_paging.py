@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from services.chassis.errors import NegativePageSizeError, PageTokenError
 from services.chassis.paging import (
     MAX_ID,
+    cut_page,
     decode_key,
     decode_page_token,
     encode_page_token,
@@ -56,3 +57,12 @@ def test_the_key_of_a_page() -> None:
 def test_what_is_no_key_is_refused(position: list[int]) -> None:
     with pytest.raises(PageTokenError):
         decode_key(encode_page_token(position, "list"), "list")
+
+
+@pytest.mark.parametrize("there", [0, 1, 2, 3])
+def test_a_page_is_cut_from_one_row_more(there: int) -> None:
+    rows = list(range(10, 10 + there))
+    page, token = cut_page(rows, 2, lambda row: row * 100, "list", 7)
+    assert page == rows[:2]
+    assert decode_page_token(token, "list", 7) == ((1100,) if there == 3 else ())
+    assert bool(token) == (there == 3)

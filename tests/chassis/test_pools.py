@@ -10,7 +10,7 @@ from services.chassis import stores
 from services.chassis.events.log import CHANNEL, NewEvent, append
 from services.chassis.events.wake import Wake, listen
 from services.local.folders import temporary_home
-from services.local.postgres_server import embedded_postgres
+from tests.embedded import embedded_postgres
 
 ALONE = "SET synchronous_commit = local"
 

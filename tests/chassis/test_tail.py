@@ -5,7 +5,6 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +15,12 @@ from clients.channel import Peer
 from clients.errors import PeerError
 from clients.tail import EventTail, Position
 from services.chassis import stores
-from services.chassis.config import Settings
 from services.chassis.events.log import EventLog, NewEvent, append
-from services.chassis.events.servicer import DESCRIPTOR, event_servicer
-from services.chassis.hosts import grpcio
-from services.chassis.policy import Access, Policy, Rule
-from services.chassis.server import Runtime, Server, Service, open_server
+from services.chassis.events.servicer import DESCRIPTOR
+from services.chassis.server import Server
+from tests.event_log import ServedLog, log_server
 from tests.ports import free_port
 
-RULES = {f"/{DESCRIPTOR.full_name}/{m.name}": Rule(Access.INTERNAL, "") for m in DESCRIPTOR.methods}
 SECONDS = 20.0
 
 
@@ -57,24 +53,14 @@ class Reader:
                 await asyncio.sleep(0.01)
 
 
-class Log:
-    """A database with a log, and the address that serves it while `serve()` is entered."""
+class Log(ServedLog):
+    """A database with a log, and who reads it."""
 
     def __init__(self, pool: stores.Pool, server: Server) -> None:
-        self.pool = pool
-        self.server = server
-        self.address = f"127.0.0.1:{free_port()}"
+        super().__init__(pool, server)
         self.committed: list[int] = []
         self.peers: list[Peer] = []
         self.readers: list[Reader] = []
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[None]:
-        listener = await grpcio.listen(self.server, self.address)
-        try:
-            yield
-        finally:
-            await listener.stop(0)
 
     async def write(self, ids: Sequence[int], *, delay: float = 0.0) -> None:
         async with self.pool.connection() as connection, connection.transaction():
@@ -127,23 +113,11 @@ class Log:
 
 @pytest.fixture
 async def log(dsn: str) -> AsyncIterator[Log]:
-    @contextlib.asynccontextmanager
-    async def compose(runtime: Runtime) -> AsyncIterator[Service]:
-        async with event_servicer(pool, dsn, runtime.draining) as servicer:
-            yield Service({DESCRIPTOR: servicer}, {}, Policy(RULES))
-
-    await stores.migrate(dsn, Path("/nonexistent"))
-    async with (
-        stores.open_pool(dsn, size=30, name="test") as pool,
-        open_server("test", compose, Settings(log_level="error")) as server,
-    ):
+    async with log_server(dsn, size=30) as (pool, server):
         made = Log(pool, server)
-        try:
-            async with made.serve():
-                yield made
-                await made.close()
-        finally:
-            server.drain()
+        async with made.serve():
+            yield made
+            await made.close()
 
 
 async def test_none_is_skipped_when_commits_come_out_of_order(log: Log) -> None:

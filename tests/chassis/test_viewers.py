@@ -7,7 +7,8 @@ import structlog.testing
 
 from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
 from clients.errors import PeerError
-from services.chassis.viewers import NOT_ENGAGED, Engaged, Viewers
+from services.chassis.tweet_page import NOT_ENGAGED, Engaged
+from services.chassis.viewers import Viewers
 
 
 class Tweets:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .manifests import Doc, Manifests, container, empty, labels, matches, name, pod, title
 
-ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
 HASH = "pod-template-hash"
 TOLERATED = 20
 GONE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")

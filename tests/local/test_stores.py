@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from services.local import accounts, folders, postgres_programs
 from services.local.errors import DataFolderError, HomeUnusableError
 from services.local.mesh import Mesh, stores
-from services.local.postgres_server import embedded_postgres
 from services.local.redis_server import embedded_redis
+from tests.embedded import embedded_postgres
 from tests.local.conftest import gone, tree
 
 

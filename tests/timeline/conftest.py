@@ -8,6 +8,7 @@ from services.chassis.stores import Pool, migrate, open_pool
 from services.timeline.policy.store import PolicyStore
 from services.timeline.worker import MIGRATIONS
 
+from .live_rig import Log, Replica, open_log, open_replica
 from .rig import Rig, open_rig
 from .world import World
 
@@ -33,3 +34,15 @@ async def pool(dsn: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 def store(pool: Pool) -> PolicyStore:
     return PolicyStore(pool)
+
+
+@pytest.fixture
+async def log(dsn: str, world: World) -> AsyncIterator[Log]:
+    async with open_log(dsn, world) as log, log.serve():
+        yield log
+
+
+@pytest.fixture
+async def replica(log: Log) -> AsyncIterator[Replica]:
+    async with open_replica(log) as replica:
+        yield replica

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -16,12 +15,8 @@ from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.channel import Peer
 from services.chassis import stores
 from services.chassis.call import Call
-from services.chassis.config import Settings
 from services.chassis.events.log import NewEvent, append
-from services.chassis.events.servicer import DESCRIPTOR, event_servicer
-from services.chassis.hosts import grpcio
-from services.chassis.policy import Access, Policy, Rule
-from services.chassis.server import Runtime, Server, Service, open_server
+from services.chassis.server import Server
 from services.timeline.home import HomeTimelines
 from services.timeline.hydrate import Hydrator
 from services.timeline.live.history import History
@@ -29,12 +24,11 @@ from services.timeline.live.live import LiveTimelines, open_live
 from services.timeline.parents import Parents
 from services.timeline.relations import RelationsCache
 from services.timeline.servicer.streams import StreamMethods
-from tests.ports import free_port
+from tests.event_log import ServedLog, log_server
 
 from .world import World
 
 METHOD = "/aviary.timeline.v1.TimelineService/StreamHomeTimeline"
-RULES = {f"/{DESCRIPTOR.full_name}/{m.name}": Rule(Access.INTERNAL, "") for m in DESCRIPTOR.methods}
 SECONDS = 15.0
 
 
@@ -44,23 +38,13 @@ async def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None
             await asyncio.sleep(0.005)
 
 
-class Log:
+class Log(ServedLog):
     """One database's event log, in which this world's tweets and follows are recorded."""
 
     def __init__(self, pool: stores.Pool, world: World, server: Server) -> None:
-        self.pool = pool
+        super().__init__(pool, server)
         self.world = world
-        self.address = f"127.0.0.1:{free_port()}"
-        self._server = server
         self._made = 0
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[None]:
-        listener = await grpcio.listen(self._server, self.address)
-        try:
-            yield
-        finally:
-            await listener.stop(0)
 
     async def post(self, author: int, *, delay: float = 0.0, **fields: Any) -> Tweet:
         """Post; the transaction stays open for `delay` seconds after it has its number."""
@@ -163,18 +147,8 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def open_log(dsn: str, world: World) -> AsyncIterator[Log]:
-    @contextlib.asynccontextmanager
-    async def compose(runtime: Runtime) -> AsyncIterator[Service]:
-        async with event_servicer(pool, dsn, runtime.draining) as servicer:
-            yield Service({DESCRIPTOR: servicer}, {}, Policy(RULES))
-
-    await stores.migrate(dsn, Path("/nonexistent"))
-    async with (
-        stores.open_pool(dsn, size=16, name="test") as pool,
-        open_server("test", compose, Settings(log_level="error")) as server,
-    ):
+    async with log_server(dsn, size=16) as (pool, server):
         yield Log(pool, world, server)
-        server.drain()
 
 
 @contextlib.asynccontextmanager

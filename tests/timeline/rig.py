@@ -19,6 +19,7 @@ from services.timeline.mend import Mender
 from services.timeline.metrics import FanoutMetrics, ReadMetrics
 from services.timeline.pipeline import Pipeline
 from services.timeline.policy.domain import Policy, State
+from services.timeline.pushing import Pusher
 from services.timeline.readers import Freshness, Readers
 from services.timeline.servicer.timeline import TimelineServicer
 from services.timeline.store import HOME, RING, Kind, Lists, key_of
@@ -83,15 +84,8 @@ class Rig:
         self.servicer = TimelineServicer(self.readers, nothing, nothing)
         fanout_metrics = FanoutMetrics(self.registry)
         self.mender = Mender(self.lists, world, world, self.policy, fanout_metrics)
-        self.fanout = Fanout(
-            self.lists,
-            self.ring_lists,
-            self.pipeline,
-            world,
-            self.policy,
-            fanout_metrics,
-            clock_ms,
-        )
+        pusher = Pusher(self.lists, self.ring_lists, self.pipeline, fanout_metrics, clock_ms)
+        self.fanout = Fanout(pusher, world, self.policy, fanout_metrics)
 
     async def deliver(self, *tweets: Tweet) -> None:
         await self.fanout.handle(created(*tweets))

@@ -70,7 +70,7 @@ async def test_a_list_is_never_left_longer_than_850(rig: Rig, world: World) -> N
 async def test_many_followers_are_delivered_in_pieces(
     rig: Rig, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.timeline.fanout.CHUNK", 7)
+    monkeypatch.setattr("services.timeline.pushing.CHUNK", 7)
     for reader in range(1, 31):
         world.follow(reader, AUTHOR)
     await make_active(rig, *range(1, 31))
@@ -248,7 +248,7 @@ async def test_deliveries_that_land_late_are_done_again(
     rig: Rig, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their stamps no longer say when they landed, so the order proof could not hold."""
-    monkeypatch.setattr("services.timeline.fanout.LANDING_SECONDS", -1)
+    monkeypatch.setattr("services.timeline.pushing.LANDING_SECONDS", -1)
     await make_active(rig, AUTHOR)
     tweet = world.post(AUTHOR)
     with pytest.raises(RedisError, match="late"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,22 +10,9 @@ from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.json_rendering import render
 
-from .live_rig import Log, Replica, open_log, open_replica, until
-from .world import World
+from .live_rig import Log, Replica, until
 
 ME, FRIEND, STRANGER, OTHER = 1, 2, 3, 4
-
-
-@pytest.fixture
-async def log(dsn: str, world: World) -> AsyncIterator[Log]:
-    async with open_log(dsn, world) as log, log.serve():
-        yield log
-
-
-@pytest.fixture
-async def replica(log: Log) -> AsyncIterator[Replica]:
-    async with open_replica(log) as replica:
-        yield replica
 
 
 async def test_followees_and_own_tweets_arrive_as_pages_of_one(log: Log, replica: Replica) -> None:
@@ -112,7 +98,7 @@ async def test_a_delete_that_is_seen_during_the_rendering_counts(
     log.world.follow(ME, FRIEND)
     client = await replica.open(ME).opened()
     live: Any = replica.live
-    present, deleted = live._renderer._home.present, live._history.deleted
+    present, deleted = live._sources.renderer._home.present, live._sources.history.deleted
 
     async def present_late(found: Any, viewer: Any) -> Any:
         page = await present(found, viewer)
@@ -120,7 +106,7 @@ async def test_a_delete_that_is_seen_during_the_rendering_counts(
             deleted.add(found.shown[0][0])
         return page
 
-    monkeypatch.setattr(live._renderer._home, "present", present_late)
+    monkeypatch.setattr(live._sources.renderer._home, "present", present_late)
     await log.post(FRIEND)
     kept = await log.post(FRIEND)
     await client.until_tweets(1)

@@ -1,7 +1,6 @@
 """How live streams end: by quota, by drain, by age, and because nobody reads them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -11,22 +10,9 @@ from clients.errors import PeerError
 from services.chassis.errors import QuotaExceededError, ServiceError, UnauthenticatedError
 from services.timeline.live import hub, outlet, streams
 
-from .live_rig import Log, Replica, open_log, open_replica, until
-from .world import World
+from .live_rig import Log, Replica, until
 
 ME, FRIEND, OTHER = 1, 2, 4
-
-
-@pytest.fixture
-async def log(dsn: str, world: World) -> AsyncIterator[Log]:
-    async with open_log(dsn, world) as log, log.serve():
-        yield log
-
-
-@pytest.fixture
-async def replica(log: Log) -> AsyncIterator[Replica]:
-    async with open_replica(log) as replica:
-        yield replica
 
 
 async def test_a_user_has_only_so_many_streams(log: Log, replica: Replica) -> None:

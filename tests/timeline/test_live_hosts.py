@@ -1,11 +1,9 @@
 """Live streams on both hosts, with clients that do not read and hosts that drain."""
 
 import asyncio
-import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,10 +18,10 @@ from aviary.timeline.v1 import timeline_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.events.log import NewEvent, append
 from tests.ports import free_port
+from tests.service_process import service_process
 
-from .live_rig import METHOD, Log, open_log, until
+from .live_rig import METHOD, Log, until
 from .live_service import AUTHOR
-from .world import World
 
 TWEET_BYTES, TWEETS = 32_768, 1_600
 BUFFERED_BYTES = 20 << 20
@@ -57,18 +55,11 @@ class Process:
         return float(found[1]) if found else 0.0
 
 
-@pytest.fixture
-async def log(dsn: str) -> AsyncIterator[Log]:
-    async with open_log(dsn, World()) as log, log.serve():
-        yield log
-
-
 @pytest.fixture(params=["envoy", "grpcio"])
 async def process(request: pytest.FixtureRequest, log: Log) -> AsyncIterator[Process]:
     with tempfile.TemporaryDirectory(prefix="avi") as folder:
         port, metrics = free_port(), free_port()
         settings = {
-            "AVIARY_HOME": folder,
             "AVIARY_HOST": str(request.param),
             "AVIARY_GRPC_PORT": str(port),
             "AVIARY_METRICS_PORT": str(metrics),
@@ -77,23 +68,9 @@ async def process(request: pytest.FixtureRequest, log: Log) -> AsyncIterator[Pro
             "LIVE_TWEET_BYTES": str(TWEET_BYTES),
             "LIVE_STALL_SECONDS": "1",
         }
-        with (Path(folder) / "log").open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "services", "tests.timeline.live_service"],
-                env={**os.environ, **settings},
-                stdout=output,
-                stderr=output,
-            )
-        try:
+        name, home = "tests.timeline.live_service", Path(folder)
+        with service_process(name, home, **settings) as process:
             yield Process(str(request.param), process, port, metrics)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(15)
-            finally:
-                process.kill()
-                process.wait()
 
 
 async def post(log: Log, first: int, count: int) -> None:

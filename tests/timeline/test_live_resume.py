@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,18 +16,6 @@ from .rig import Rig
 from .world import World, created
 
 ME, FRIENDS, STRANGER = 1, range(2, 10), 99
-
-
-@pytest.fixture
-async def log(dsn: str, world: World) -> AsyncIterator[Log]:
-    async with open_log(dsn, world) as log, log.serve():
-        yield log
-
-
-@pytest.fixture
-async def replica(log: Log) -> AsyncIterator[Replica]:
-    async with open_replica(log) as replica:
-        yield replica
 
 
 async def test_twenty_cuts_in_a_thousand_tweets(log: Log, replica: Replica) -> None:
@@ -241,7 +228,7 @@ def _record(number: int, *, deleted: int = 0, time_ms: int = 1 << 50, user_id: i
 
 
 def _history(replica: Replica) -> History:
-    return replica.live._history
+    return replica.live._sources.history
 
 
 def _cursor(text: str) -> Position:

@@ -15,7 +15,7 @@ from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
 from clients.wire import frame, tag_of
 from services.chassis.snowflake import id_at, wall_clock_ms
 from services.timeline import domain
-from services.timeline.fanout import flags_of
+from services.timeline.pushing import flags_of
 from services.timeline.sources import MAX_ROWS
 
 from .world_lists import Listed

@@ -3,11 +3,12 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from operator import attrgetter
 
 from aviary.graph.v1 import graph_service_pb2 as pb
 from services.chassis.call import Call
 from services.chassis.errors import IdempotencyMismatchError, InvalidFieldError, ScopeMissingError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 from services.chassis.policy import OPERATOR_SCOPE
 
 from ..domain import DEFAULT_PLAN, check_key_name, check_plan
@@ -24,7 +25,7 @@ COUNTED = ("write",)
 
 
 class DevKeyMethods:
-    """CreateDevKey, ListDevKeys, DeleteDevKey, GetUsage, UseDevKey, ResolveDevKey."""
+    """CreateDevKey, ListDevKeys, DeleteDevKey, GetUsage, UseDevKey."""
 
     def __init__(
         self,
@@ -71,13 +72,10 @@ class DevKeyMethods:
         size = page_size_of(request.page_size)
         before = decode_key(request.page_token, "dev_keys", user_id)
         found = await self._dev_keys.list_of(user_id, before, size + 1)
-        page = found[:size]
-        reply = pb.ListDevKeysResponse(
-            dev_keys=[self._dev_key_messages.dev_key(dev_key) for dev_key in page]
+        page, token = cut_page(found, size, attrgetter("dev_key_id"), "dev_keys", user_id)
+        return pb.ListDevKeysResponse(
+            dev_keys=map(self._dev_key_messages.dev_key, page), next_page_token=token
         )
-        if len(found) > size:
-            reply.next_page_token = encode_page_token([page[-1].dev_key_id], "dev_keys", user_id)
-        return reply
 
     async def delete_dev_key(
         self, request: pb.DeleteDevKeyRequest, call: Call
@@ -116,15 +114,6 @@ class DevKeyMethods:
             granted_count=used.granted,
             usage=self._dev_key_messages.usage(dev_key.plan, request.quota, used),
         )
-
-    async def resolve_dev_key(
-        self, request: pb.ResolveDevKeyRequest, _call: Call
-    ) -> pb.ResolveDevKeyResponse:
-        """The application behind a key."""
-        dev_key = await self._dev_keys.resolve(hash_of(request.api_dev_key))
-        if dev_key is None:
-            raise DevKeyInvalidError
-        return pb.ResolveDevKeyResponse(dev_key=self._dev_key_messages.dev_key(dev_key))
 
     async def _repeat_dev_key(self, answer: Answered) -> pb.CreateDevKeyResponse:
         known = await self._dev_keys.answered(answer.caller_id, answer.request_id)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,7 +11,7 @@ from aviary.graph.v1 import graph_service_pb2 as pb
 from aviary.graph.v1 import visibility_pb2
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 
 from ..domain_follows import check_not_self
 from ..store.mutes import Mute, PostgresMutes
@@ -64,11 +65,9 @@ class MuteMethods:
         user_id = call.own_user_id(request.user_id)
         size = page_size_of(request.page_size)
         before = decode_key(request.page_token, "mutes", user_id)
-        mutes = await self._mutes.list_of(user_id, before, size + 1)
-        reply = pb.ListMutesResponse(mutes=await self._messages_of(mutes[:size]))
-        if len(mutes) > size:
-            reply.next_page_token = encode_page_token([mutes[size - 1].mute_id], "mutes", user_id)
-        return reply
+        found = await self._mutes.list_of(user_id, before, size + 1)
+        mutes, token = cut_page(found, size, attrgetter("mute_id"), "mutes", user_id)
+        return pb.ListMutesResponse(mutes=await self._messages_of(mutes), next_page_token=token)
 
     def _expire_time(self, request: pb.MuteRequest) -> datetime | None:
         if not request.HasField("expire_time"):

@@ -1,11 +1,8 @@
 """Deleting what has expired."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from functools import partial
 
-import structlog
-
+from services.chassis.background import keep_sweeping
 from services.chassis.stores import Pool
 
 from .idempotency import KEPT
@@ -31,7 +28,6 @@ STATEMENTS = (
       WHERE create_time < now() - {KEPT} LIMIT 1000)
     """,  # noqa: S608 - names from this code
 )
-log = structlog.get_logger()
 
 
 async def sweep(pool: Pool) -> int:
@@ -43,22 +39,6 @@ async def sweep(pool: Pool) -> int:
     return deleted
 
 
-@contextlib.asynccontextmanager
-async def sweeping(pool: Pool) -> AsyncIterator[None]:
-    """Sweep now and then while it is open."""
-    task = asyncio.create_task(_sweep_forever(pool))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _sweep_forever(pool: Pool) -> None:
-    while True:
-        await asyncio.sleep(INTERVAL)
-        try:
-            while await sweep(pool):  # noqa: ASYNC110 - a pause for others, not a wait
-                await asyncio.sleep(0.1)
-        except Exception as error:
-            log.warning("expired rows not deleted", why=str(error))
+async def keep_swept(pool: Pool) -> None:
+    """Sweep now and then, for ever."""
+    await keep_sweeping(partial(sweep, pool), INTERVAL, "expired rows not deleted")

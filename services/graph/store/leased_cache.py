@@ -8,9 +8,9 @@ remembered, bypassed and invalidated later.
 """
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -18,6 +18,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError, WatchError
 
+from services.chassis.background import running
 from services.chassis.stores import Redis
 
 LEASE_MS = 10_000
@@ -105,15 +106,9 @@ class LeasedCache:
                 self._failed("invalidate", error)
                 self._remember(some)
 
-    @contextlib.asynccontextmanager
-    async def retrying(self) -> AsyncIterator[None]:
+    def retrying(self) -> AbstractAsyncContextManager[None]:
         """Invalidate what could not be invalidated, while it is open."""
-        task = asyncio.create_task(self._retry())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+        return running(self._retry())
 
     async def _look_up(self, ids: Sequence[int]) -> tuple[dict[int, bytes], str]:
         """Cached values, and the lease taken on the others; nothing while Redis is away."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import aiohttp
 
 from clients.channel import Peer, UnaryMethod, bearer
+from services.chassis.background import running
 
 CHECK_SECONDS = 0.3
 CALL_SECONDS = 12.0
@@ -59,14 +60,8 @@ class Edges:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Check the edges' health as long as this is open."""
-        async with self._peer:
-            tasks = [asyncio.create_task(self._watch(address)) for address in self._addresses]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+        async with self._peer, running(*map(self._watch, self._addresses)):
+            yield
 
     def _next(self) -> str:
         healthy = self._healthy or self._addresses

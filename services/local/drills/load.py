@@ -11,6 +11,7 @@ from aviary.timeline.v1.timeline_service_pb2 import GetHomeTimelineRequest
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from aviary.tweet.v1.tweet_service_pb2 import CreateTweetRequest, GetTweetRequest
 from clients.errors import PeerError
+from services.chassis import background
 from services.local.drills.cast import Cast
 from services.local.drills.edges import Answer, Edges, acting
 from services.local.drills.ledger import Ledger
@@ -60,12 +61,10 @@ class Load:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Make calls as long as this is open; left when all are answered."""
-        task = asyncio.create_task(self._run())
         try:
-            yield
+            async with background.running(self._run()):
+                yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
             if self._running:
                 await asyncio.wait(self._running)
 

@@ -7,7 +7,7 @@ whoever gets it twice can tell.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import psycopg
@@ -25,7 +25,6 @@ POLL_SECONDS = 0.5
 GAUGE_SECONDS = 5.0
 KEEP_HOUSE_SECONDS = 3_600.0
 log = structlog.get_logger()
-Make = Callable[[Sequence[Claimed]], Awaitable[Outcome]]
 
 
 class Maker(Protocol):

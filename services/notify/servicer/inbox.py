@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
+from operator import attrgetter
 
 from aviary.notify.v1 import notify_service_pb2 as pb
 from services.chassis import sse
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 
 from ..errors import NotificationNotFoundError
 from ..live import LiveHub
@@ -32,16 +33,14 @@ class InboxMethods:
         before = decode_key(request.page_token, "notifications", user_id)
         rows = await self._inbox.page(user_id, before, size + 1)
         badge = await self._inbox.badge(user_id)
-        shown = rows[:size]
-        reply = pb.ListNotificationsResponse(
+        last = attrgetter("notification_id")
+        shown, token = cut_page(rows, size, last, "notifications", user_id)
+        return pb.ListNotificationsResponse(
             notifications=await self._showing.notifications(shown, badge.read_up_to),
             unread_count=badge.unread,
             read_up_to_id=badge.read_up_to,
+            next_page_token=token,
         )
-        if len(rows) > size:
-            last = shown[-1].notification_id
-            reply.next_page_token = encode_page_token([last], "notifications", user_id)
-        return reply
 
     async def get_unread_count(
         self, request: pb.GetUnreadCountRequest, call: Call

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
+from operator import attrgetter
 
 from aviary.notify.v1 import notify_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
@@ -9,13 +10,14 @@ from clients.graph import GraphClient
 from services.chassis import sse
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 
 from ..domain_messages import Conversation, State
 from ..errors import ConversationNotFoundError, MessageNotFoundError
 from ..live import LiveHub
 from ..message_forms import conversation_of, message_of
 from ..messaging import Messaging
+from ..store.conversations import ConversationStore
 from ..store.messages import MessageStore
 
 
@@ -23,9 +25,15 @@ class MessageMethods:
     """What members do in their conversations."""
 
     def __init__(
-        self, messaging: Messaging, messages: MessageStore, graph: GraphClient, hub: LiveHub
+        self,
+        messaging: Messaging,
+        conversations: ConversationStore,
+        messages: MessageStore,
+        graph: GraphClient,
+        hub: LiveHub,
     ) -> None:
         self._messaging = messaging
+        self._conversations = conversations
         self._messages = messages
         self._member_graph = graph
         self._message_hub = hub
@@ -55,17 +63,15 @@ class MessageMethods:
         shape = ("conversations", caller, request.requests)
         before = decode_key(request.page_token, *shape)
         state = State.ASKED if request.requests else State.MEMBER
-        rows = await self._messages.page(caller, state, before, size + 1)
-        shown = rows[:size]
+        rows = await self._conversations.page(caller, state, before, size + 1)
+        shown, token = cut_page(rows, size, attrgetter("listed_id"), *shape)
         members = dict.fromkeys(user for row in shown for user in row.members)
-        reply = pb.ListConversationsResponse(
+        return pb.ListConversationsResponse(
             conversations=map(conversation_of, shown),
             users=await self._member_graph.get_users(members) if members else (),
-            unread_count=await self._messages.unread_conversations(caller),
+            unread_count=await self._conversations.unread_count(caller),
+            next_page_token=token,
         )
-        if len(rows) > size:
-            reply.next_page_token = encode_page_token([shown[-1].listed_id], *shape)
-        return reply
 
     async def accept_conversation(
         self, request: pb.AcceptConversationRequest, call: Call
@@ -73,7 +79,7 @@ class MessageMethods:
         """Accept a request."""
         caller = call.require_caller()
         await self._conversation(caller, request.conversation_id)
-        await self._messages.accept(caller, request.conversation_id)
+        await self._conversations.accept(caller, request.conversation_id)
         found = await self._conversation(caller, request.conversation_id)
         return pb.AcceptConversationResponse(conversation=conversation_of(found))
 
@@ -83,7 +89,7 @@ class MessageMethods:
         """Leave a group, or take a conversation of two off the list."""
         caller = call.require_caller()
         await self._conversation(caller, request.conversation_id)
-        await self._messages.leave(caller, request.conversation_id)
+        await self._conversations.leave(caller, request.conversation_id)
         return pb.LeaveConversationResponse()
 
     async def send_message(
@@ -113,17 +119,15 @@ class MessageMethods:
         before = decode_key(request.page_token, *shape)
         await self._conversation(caller, request.conversation_id)
         rows = await self._messages.messages(caller, request.conversation_id, before, size + 1)
-        shown = rows[:size]
+        shown, token = cut_page(rows, size, attrgetter("message_id"), *shape)
         writers = dict.fromkeys(message.user_id for message in shown)
         tweets = await self._messaging.visible_tweets(caller, shown)
-        reply = pb.ListMessagesResponse(
+        return pb.ListMessagesResponse(
             messages=map(message_of, shown),
             users=await self._member_graph.get_users(writers) if writers else (),
             tweets=map(Tweet.FromString, tweets),
+            next_page_token=token,
         )
-        if len(rows) > size:
-            reply.next_page_token = encode_page_token([shown[-1].message_id], *shape)
-        return reply
 
     async def delete_message(
         self, request: pb.DeleteMessageRequest, call: Call
@@ -159,7 +163,7 @@ class MessageMethods:
                 yield pb.StreamMessagesResponse(event_stream=body)
 
     async def _conversation(self, caller: int, conversation_id: int) -> Conversation:
-        found = await self._messages.get(caller, conversation_id)
+        found = await self._conversations.get(caller, conversation_id)
         if found is None:
             raise ConversationNotFoundError(conversation_id=conversation_id)
         return found

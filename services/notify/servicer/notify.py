@@ -50,4 +50,6 @@ class NotifyServicer(
         PushMethods.__init__(self, stores.subscriptions, rules, public_key, next_id)
         QueueMethods.__init__(self, stores.deliveries)
         UnsubscribeMethods.__init__(self, tokens, composer, stores.preferences)
-        MessageMethods.__init__(self, messaging, stores.messages, graph, message_hub)
+        MessageMethods.__init__(
+            self, messaging, stores.conversations, stores.messages, graph, message_hub
+        )

@@ -1,13 +1,14 @@
 """Push subscriptions: CreatePushSubscription, List, Delete, GetPushKey."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from urllib.parse import urlsplit
 
 from aviary.notify.v1 import notify_service_pb2 as pb
 from aviary.notify.v1 import push_pb2
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 from services.chassis.snowflake import unix_ms_of
 
 from ..delivery.endpoints import EndpointRules
@@ -65,12 +66,11 @@ class PushMethods:
         user_id = call.own_user_id(request.user_id)
         size = page_size_of(request.page_size)
         before = decode_key(request.page_token, "devices", user_id)
-        rows = await self._subscriptions.page(user_id, before, size + 1)
-        reply = pb.ListPushSubscriptionsResponse(subscriptions=map(_message, rows[:size]))
-        if len(rows) > size:
-            last = rows[size - 1].subscription_id
-            reply.next_page_token = encode_page_token([last], "devices", user_id)
-        return reply
+        found = await self._subscriptions.page(user_id, before, size + 1)
+        rows, token = cut_page(found, size, attrgetter("subscription_id"), "devices", user_id)
+        return pb.ListPushSubscriptionsResponse(
+            subscriptions=map(_message, rows), next_page_token=token
+        )
 
     async def delete_push_subscription(
         self, request: pb.DeletePushSubscriptionRequest, call: Call

@@ -1,12 +1,14 @@
 """Operators' methods: the queues of deliveries; and the ends of e-mail, which need no login."""
 
+from operator import attrgetter
+
 from google.api.httpbody_pb2 import HttpBody
 
 from aviary.notify.v1 import delivery_pb2, preferences_pb2
 from aviary.notify.v1 import notify_service_pb2 as pb
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, page_size_of
 
 from ..delivery.mail import Composer, UnsubscribeTokens
 from ..domain_preferences import Channel, EmailMode
@@ -45,9 +47,10 @@ class QueueMethods:
         """List what was given up."""
         channel, size = _channel(request.channel), page_size_of(request.page_size)
         before = decode_key(request.page_token, "dead", channel.value)
-        rows = await self._deliveries.dead(channel, before, size + 1)
-        reply = pb.ListDeadDeliveriesResponse()
-        for row in rows[:size]:
+        found = await self._deliveries.dead(channel, before, size + 1)
+        rows, token = cut_page(found, size, attrgetter("delivery_id"), "dead", channel.value)
+        reply = pb.ListDeadDeliveriesResponse(next_page_token=token)
+        for row in rows:
             message = reply.deliveries.add(
                 delivery_id=row.delivery_id,
                 user_id=row.user_id,
@@ -56,9 +59,6 @@ class QueueMethods:
                 last_error=row.last_error,
             )
             message.create_time.FromDatetime(row.create_time)
-        if len(rows) > size:
-            last = rows[size - 1].delivery_id
-            reply.next_page_token = encode_page_token([last], "dead", channel.value)
         return reply
 
     async def replay_dead_deliveries(

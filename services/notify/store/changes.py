@@ -31,10 +31,6 @@ class InboxChanges:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def now(self) -> Position:
-        """The position behind which everything lies that is not settled yet."""
-        return await settled_position(self._pool)
-
     async def changed(self, user_ids: Collection[int], after: Position) -> list[int]:
         """Those of the users who have settled changes behind a position."""
         async with self._pool.connection() as connection:

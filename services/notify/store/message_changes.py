@@ -6,7 +6,7 @@ from services.chassis.events.log import Position
 from services.chassis.stores import Pool
 
 from ..domain_messages import Message
-from .changes import BEHIND, SETTLED, settled_position
+from .changes import BEHIND, SETTLED
 
 
 class MessageChanges:
@@ -14,10 +14,6 @@ class MessageChanges:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-
-    async def now(self) -> Position:
-        """The position behind which everything lies that is not settled yet."""
-        return await settled_position(self._pool)
 
     async def changed(self, user_ids: Collection[int], after: Position) -> list[int]:
         """Those of the users to whom something was said behind a position."""

@@ -1,115 +1,31 @@
 """Direct messages in PostgreSQL: written under the conversation's lock, in one strict order."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 
-from services.chassis.errors import IdempotencyMismatchError
 from services.chassis.stores import Connection, Pool
 
 from ..domain_inbox import Change, Key, Kind
-from ..domain_messages import Conversation, Member, Message, State
+from ..domain_messages import Message
 from .inbox import InboxStore
+from .message_keys import body_hash, earlier
 
 CHANNEL = "aviary_messages"
-_CONVERSATION = """
-SELECT c.conversation_id, c.is_group, c.title, me.state, me.listed_id,
-  (SELECT array_agg(m.user_id ORDER BY m.user_id) FROM members m
-   WHERE m.conversation_id = c.conversation_id AND m.state <> 2),
-  (SELECT count(*) FROM messages s WHERE s.conversation_id = c.conversation_id
-   AND s.message_id > greatest(me.read_up_to, me.cleared_up_to) AND s.user_id <> me.user_id
-   AND NOT EXISTS (SELECT FROM hidden_messages h WHERE h.user_id = me.user_id
-     AND h.conversation_id = s.conversation_id AND h.message_id = s.message_id)),
-  last.message_id, last.user_id, last.text, last.tweet_id
-FROM members me JOIN conversations c USING (conversation_id)
-LEFT JOIN LATERAL (
-  SELECT s.message_id, s.user_id, s.text, s.tweet_id FROM messages s
-  WHERE s.conversation_id = c.conversation_id AND s.message_id > me.cleared_up_to
-    AND NOT EXISTS (SELECT FROM hidden_messages h WHERE h.user_id = me.user_id
-      AND h.conversation_id = s.conversation_id AND h.message_id = s.message_id)
-  ORDER BY s.message_id DESC LIMIT 1) last ON true
-"""
 
 
 class MessageStore:
-    """The tables. Every method raises psycopg's errors."""
+    """The table `messages`, and who has read or hidden what. Raises psycopg's errors."""
 
     def __init__(self, pool: Pool, inbox: InboxStore, next_id: Callable[[], int]) -> None:
         self._pool = pool
         self._inbox = inbox
         self._next_id = next_id
 
-    async def create(
-        self, caller: int, members: Sequence[Member], title: str, group: bool, request_id: str
-    ) -> int:
-        """Make a conversation, or find the one of two; its id."""
-        ids = sorted(member.user_id for member in members)
-        body = _hash("create", *ids, title, group)
-        async with self._pool.connection() as connection, connection.transaction():
-            made = self._next_id()
-            if known := await _earlier(connection, caller, request_id, body, made, 0):
-                return known[0]
-            pair = (0, 0) if group else (ids[0], ids[1])
-            cursor = await connection.execute(
-                "INSERT INTO conversations"
-                " (conversation_id, is_group, low_user_id, high_user_id, title)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (low_user_id, high_user_id)"
-                " WHERE NOT is_group DO NOTHING",
-                (made, group, *pair, title),
-            )
-            if not cursor.rowcount:
-                cursor = await connection.execute(
-                    "SELECT conversation_id FROM conversations"
-                    " WHERE low_user_id = %s AND high_user_id = %s AND NOT is_group",
-                    pair,
-                )
-                found = await cursor.fetchone()
-                assert found is not None
-                await _repoint(connection, caller, request_id, found[0])
-                return int(found[0])
-            await connection.execute(
-                "INSERT INTO members (conversation_id, user_id, state, listed_id)"
-                " SELECT %s, u, s, %s FROM unnest(%s::bigint[], %s::smallint[]) AS t(u, s)",
-                (made, made, [m.user_id for m in members], [m.state.value for m in members]),
-            )
-            return made
-
-    async def members(self, caller: int, conversation_id: int) -> list[Member]:
-        """Who is in a conversation; nobody where the caller is not."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT user_id, state FROM members WHERE conversation_id = %s AND state <> 2",
-                (conversation_id,),
-            )
-            found = [Member(user, State(state)) for user, state in await cursor.fetchall()]
-        return found if any(member.user_id == caller for member in found) else []
-
-    async def get(self, caller: int, conversation_id: int) -> Conversation | None:
-        """A conversation as the caller sees it; None where the caller is not in it."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                f"{_CONVERSATION} WHERE me.user_id = %s AND me.conversation_id = %s"
-                " AND me.state <> 2".encode(),
-                (caller, conversation_id),
-            )
-            row = await cursor.fetchone()
-            return None if row is None else _conversation(row)
-
-    async def page(self, caller: int, state: State, before: int, limit: int) -> list[Conversation]:
-        """The caller's conversations, the latest said first."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                f"{_CONVERSATION} WHERE me.user_id = %s AND me.state = %s AND me.listed_id < %s"
-                " AND me.listed_id > 0 ORDER BY me.listed_id DESC LIMIT %s".encode(),
-                (caller, state.value, before, limit),
-            )
-            return [_conversation(row) for row in await cursor.fetchall()]
-
     async def send(self, message: Message, request_id: str, told: Sequence[int]) -> Message | None:
         """Write a message, with its notifications; an earlier one's where the key was used.
 
         None where the sender is not in the conversation any more.
         """
-        body = _hash("send", *message)
+        body = body_hash("send", *message)
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
                 "SELECT last_message_id FROM conversations WHERE conversation_id = %s FOR UPDATE",
@@ -119,7 +35,7 @@ class MessageStore:
             if row is None:
                 return None
             sent = message._replace(message_id=max(self._next_id(), row[0] + 1))
-            known = await _earlier(
+            known = await earlier(
                 connection, message.user_id, request_id, body, sent.conversation_id,
                 sent.message_id,
             )  # fmt: skip
@@ -181,88 +97,6 @@ class MessageStore:
                 {"me": caller, "in": conversation_id, "id": message_id},
             )
             return bool(cursor.rowcount)
-
-    async def accept(self, caller: int, conversation_id: int) -> None:
-        """Let a request be an ordinary conversation."""
-        async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE members SET state = 0"
-                " WHERE conversation_id = %s AND user_id = %s AND state = 1",
-                (conversation_id, caller),
-            )
-
-    async def leave(self, caller: int, conversation_id: int) -> None:
-        """Leave a group; take a conversation of two off the list until something new is said."""
-        async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE members m SET state = CASE WHEN c.is_group THEN 2 ELSE m.state END,"
-                " listed_id = 0, cleared_up_to = c.last_message_id,"
-                " read_up_to = greatest(m.read_up_to, c.last_message_id)"
-                " FROM conversations c WHERE m.conversation_id = %s AND m.user_id = %s"
-                " AND c.conversation_id = m.conversation_id",
-                (conversation_id, caller),
-            )
-
-    async def unread_conversations(self, caller: int) -> int:
-        """In how many conversations something is unread; requests do not count."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT count(*) FROM members me WHERE me.user_id = %(me)s AND me.state = 0"
-                " AND EXISTS (SELECT FROM messages s WHERE s.conversation_id = me.conversation_id"
-                "  AND s.message_id > greatest(me.read_up_to, me.cleared_up_to)"
-                "  AND s.user_id <> %(me)s AND NOT EXISTS (SELECT FROM hidden_messages h"
-                "   WHERE h.user_id = %(me)s AND h.conversation_id = s.conversation_id"
-                "   AND h.message_id = s.message_id))",
-                {"me": caller},
-            )
-            row = await cursor.fetchone()
-            return int(row[0]) if row else 0
-
-
-def _hash(*parts: object) -> bytes:
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()
-
-
-def _conversation(row: Sequence[object]) -> Conversation:
-    number, group, title, state, listed, members, unread, *last = row
-    newest = Message(number, *last) if last[0] is not None else None  # type: ignore[arg-type]
-    return Conversation(
-        number, group, title, State(state), listed, tuple(members), unread, newest,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-async def _earlier(
-    connection: Connection, user_id: int, request_id: str, body: bytes, *made: int
-) -> tuple[int, int] | None:
-    """What was written under a key before; else the key is taken for what is being made."""
-    if not request_id:
-        return None
-    cursor = await connection.execute(
-        "INSERT INTO message_keys (user_id, request_id, body_hash, conversation_id, message_id)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (user_id, request_id, body, *made),
-    )
-    if cursor.rowcount:
-        return None
-    cursor = await connection.execute(
-        "SELECT body_hash, conversation_id, message_id FROM message_keys"
-        " WHERE user_id = %s AND request_id = %s",
-        (user_id, request_id),
-    )
-    row = await cursor.fetchone()
-    if row is None or row[0] != body:
-        raise IdempotencyMismatchError(request_id=request_id)
-    return row[1], row[2]
-
-
-async def _repoint(
-    connection: Connection, user_id: int, request_id: str, conversation_id: int
-) -> None:
-    """Let a key speak of the conversation of two that was there already."""
-    await connection.execute(
-        "UPDATE message_keys SET conversation_id = %s WHERE user_id = %s AND request_id = %s",
-        (conversation_id, user_id, request_id),
-    )
 
 
 async def _message(connection: Connection, conversation_id: int, message_id: int) -> Message | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.chassis.stores import Pool
 
+from .conversations import ConversationStore
 from .deliveries import DeliveryStore
 from .inbox import InboxStore
 from .messages import MessageStore
@@ -19,6 +20,7 @@ class Stores(NamedTuple):
     preferences: PreferenceStore
     deliveries: DeliveryStore
     subscriptions: SubscriptionStore
+    conversations: ConversationStore
     messages: MessageStore
 
 
@@ -30,5 +32,6 @@ def stores_on(pool: Pool, next_id: Callable[[], int]) -> Stores:
         PreferenceStore(pool),
         DeliveryStore(pool),
         SubscriptionStore(pool),
+        ConversationStore(pool, next_id),
         MessageStore(pool, inbox, next_id),
     )

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from clients.channel import Peer
 from clients.tail import EventTail, Position
+from services.chassis.background import running
 from services.chassis.call import Call
 from services.chassis.errors import DrainingError, UnavailableError
 from services.chassis.shelf import FRESH_SECONDS, Shelf
@@ -22,7 +23,7 @@ from .history import KEEP_SECONDS, History
 from .hub import Hub
 from .metrics import LiveMetrics
 from .rendering import Renderer
-from .streams import Stream
+from .streams import Sources, Stream
 
 START_SECONDS = 5.0
 """How long a stream waits at a replica that has just begun to read the log."""
@@ -34,21 +35,10 @@ log = structlog.get_logger()
 class LiveTimelines:
     """Opens streams of home timelines."""
 
-    def __init__(
-        self,
-        relations: RelationsCache,
-        history: History,
-        hub: Hub,
-        feed: TweetFeed,
-        renderer: Renderer,
-        metrics: LiveMetrics,
-    ) -> None:
-        self._relations = relations
-        self._history = history
-        self._hub = hub
-        self._feed = feed
-        self._renderer = renderer
-        self._metrics = metrics
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._hub = sources.hub
+        self._feed = sources.feed
         self._draining = False
 
     async def stream(
@@ -66,10 +56,7 @@ class LiveTimelines:
             raise UnavailableError(resource="the log of tweets")
         outlet = self._hub.admit(user_id)
         try:
-            stream = Stream(
-                outlet, self._relations, self._history, self._hub, self._feed, self._renderer,
-                self._metrics, call, page_token,
-            )  # fmt: skip
+            stream = Stream(outlet, self._sources, call, page_token)
             async with contextlib.aclosing(stream.pieces(cursor)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -106,26 +93,20 @@ async def open_live(
     follow_graph = EventTail(graph)
     follow_tweets = EventTail(tweets, history_seconds=KEEP_SECONDS)
     feed = TweetFeed(follow_tweets, history, hub, hydrator, metrics, forgotten)
-    live = LiveTimelines(
-        relations, history, hub, feed, Renderer(hydrator, home, history, metrics), metrics
-    )
+    renderer = Renderer(hydrator, home, history, metrics)
+    live = LiveTimelines(Sources(relations, history, hub, feed, renderer, metrics))
     changes = RelationsFeed(follow_graph, (relations, hub, hydrator.user_shelf))
-    tasks = [
-        asyncio.create_task(_again(changes.run, follow_graph)),
-        asyncio.create_task(_again(feed.run, follow_tweets)),
-        asyncio.create_task(_again(hub.refresh)),
-        asyncio.create_task(_again(hub.sweep)),
-        asyncio.create_task(live.drain(draining)),
-        asyncio.create_task(_watch(hydrator.tweet_shelf, follow_tweets)),
-        asyncio.create_task(_watch(hydrator.user_shelf, follow_graph)),
-        asyncio.create_task(_watch(hydrator.viewers.shelf, follow_tweets)),
-    ]
-    try:
+    async with running(
+        _again(changes.run, follow_graph),
+        _again(feed.run, follow_tweets),
+        _again(hub.refresh),
+        _again(hub.sweep),
+        live.drain(draining),
+        _watch(hydrator.tweet_shelf, follow_tweets),
+        _watch(hydrator.user_shelf, follow_graph),
+        _watch(hydrator.viewers.shelf, follow_tweets),
+    ):
         yield live
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _watch(shelf: Shelf[Any], tail: EventTail) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
 
 from clients.tail import Position
 from services.chassis import sse
@@ -29,28 +30,24 @@ MAX_BATCH = 20
 """Records rendered together; a page of one is some 2 KB."""
 
 
+class Sources(NamedTuple):
+    """What the streams of a replica are made of."""
+
+    relations: RelationsCache
+    history: History
+    hub: Hub
+    feed: TweetFeed
+    renderer: Renderer
+    metrics: LiveMetrics
+
+
 class Stream:
     """What one client is told; its outlet is where the hub puts what happens."""
 
-    def __init__(
-        self,
-        outlet: Outlet,
-        relations: RelationsCache,
-        history: History,
-        hub: Hub,
-        feed: TweetFeed,
-        renderer: Renderer,
-        metrics: LiveMetrics,
-        call: Call,
-        page_token: str,
-    ) -> None:
+    def __init__(self, outlet: Outlet, sources: Sources, call: Call, page_token: str) -> None:
         self._outlet = outlet
-        self._relations = relations
-        self._history = history
-        self._hub = hub
-        self._feed = feed
-        self._renderer = renderer
-        self._metrics = metrics
+        self._relations, self._history, self._hub = sources[:3]
+        self._feed, self._renderer, self._metrics = sources[3:]
         self._call = call
         self._json_call = Call(call.method, call.headers, None)
         self._json_call.takes_json = True

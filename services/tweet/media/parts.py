@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
+from services.chassis.background import running
 from services.chassis.config import Settings
 from services.chassis.snowflake import Snowflakes
 from services.chassis.stores import Pool
@@ -44,5 +45,5 @@ async def open_media(
     sweeper = Sweeper(store, objects, spool)
     inspector = Inspector(settings.media_workers)
     uploader = Uploader(spool, inspector, store, objects, sweeper, ids, registry)
-    async with sweeper.running():
+    async with running(sweeper.keep_swept()):
         yield Media(store, objects, MediaFinder(store), uploader, sweeper)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import structlog
 
@@ -44,17 +43,8 @@ class Sweeper:
                     gone += 1
         return gone
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep sweeping, as long as this is open."""
-        task = asyncio.create_task(self._keep_sweeping())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-
-    async def _keep_sweeping(self) -> None:
+    async def keep_swept(self) -> None:
+        """Sweep for ever, when something was thrown away and now and then."""
         while True:
             woken = False
             with contextlib.suppress(TimeoutError):

@@ -1,12 +1,13 @@
 """Favourites and retweets: making them, taking them back, who made them."""
 
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 
 from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 from clients.wire import FIRST, frame
 from services.chassis.call import Call
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, encode_page_token, page_size_of
 
 from ..errors import TweetNotFoundError
 from ..favorites import Favorites
@@ -105,9 +106,9 @@ class EngagementMethods:
         if not await self._pages.shown(call, [request.tweet_id], Surface.SURFACE_TWEET):
             raise TweetNotFoundError(tweet_id=request.tweet_id)
         original = await self._targets.get(request.tweet_id)
-        items = await read(original.tweet_id, before, size + 1)
-        token = encode_page_token([items[size - 1].place], *shape) if len(items) > size else ""
-        users = await self._pages.users([item.item_id for item in items[:size]])
+        found = await read(original.tweet_id, before, size + 1)
+        items, token = cut_page(found, size, attrgetter("place"), *shape)
+        users = await self._pages.users([item.item_id for item in items])
         page = pb.ListFavoritersResponse(next_page_token=token)
         # Users are kept framed as the second field; a tag is one byte.
         return b"".join(FIRST + user[1:] for user in users) + page.SerializeToString()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.tweet.v1 import moment_pb2
@@ -13,6 +14,7 @@ from services.chassis.call import Call
 from services.chassis.errors import ActingForOtherUserError, InvalidFieldError, PageTokenError
 from services.chassis.paging import (
     MAX_ID,
+    cut_page,
     decode_key,
     decode_page_token,
     encode_page_token,
@@ -113,10 +115,8 @@ class MomentMethods:
         before = decode_key(request.page_token, *shape)
         await self._visibility.check_profile(call, user_id)
         found = await self._moments.of_user(user_id, before, size + 1)
-        token = encode_page_token([found[size - 1].moment_id], *shape) if len(found) > size else ""
-        return pb.ListMomentsResponse(
-            moments=[_message(moment) for moment in found[:size]], next_page_token=token
-        )
+        moments, token = cut_page(found, size, attrgetter("moment_id"), *shape)
+        return pb.ListMomentsResponse(moments=map(_message, moments), next_page_token=token)
 
     async def update_moment(
         self, request: pb.UpdateMomentRequest, call: Call

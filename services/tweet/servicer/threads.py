@@ -1,13 +1,14 @@
 """Replies and conversations."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 from aviary.tweet.v1.thread_pb2 import UnavailableReason, UnavailableTweet
-from clients.wire import FIRST, tag_of
+from clients.wire import tag_of
 from services.chassis.call import Call
-from services.chassis.paging import decode_key, encode_page_token, page_size_of
+from services.chassis.paging import cut_page, decode_key, encode_page_token, page_size_of
 
 from ..errors import TweetNotFoundError
 from ..messages import frames
@@ -51,26 +52,18 @@ class ThreadMethods:
         target = (await self._targets.current({request.tweet_id})).get(request.tweet_id)
         if target is None:
             raise TweetNotFoundError(tweet_id=request.tweet_id)
-        nodes = await self._threads.nodes(target.conversation_id, after, size + 1)
-        token = encode_page_token([nodes[size - 1].tweet_id], *shape) if len(nodes) > size else ""
-        nodes = nodes[:size]
+        found = await self._threads.nodes(target.conversation_id, after, size + 1)
+        nodes, token = cut_page(found, size, attrgetter("tweet_id"), *shape)
         path = [] if request.page_token else await self._threads.ancestors(target.tweet_id)
         everything = {node.tweet_id: node for node in (*path, *nodes)}
         there = [node.tweet_id for node in everything.values() if not node.gone]
         shown = await self._pages.shown(call, there, CONVERSATION)
-        tweets = _of(nodes, shown)
+        tweets, ancestors = _of(nodes, shown), _of(path, shown)
         rest = pb.GetConversationResponse(
-            next_page_token=token,
-            unavailable=[_place(n) for n in everything.values() if n.tweet_id not in shown],
+            unavailable=[_place(n) for n in everything.values() if n.tweet_id not in shown]
         )
-        return b"".join(
-            [
-                frames(FIRST, tweets.values()),
-                await self._pages.context(call, shown),
-                frames(ANCESTORS, _of(path, shown).values()),
-                rest.SerializeToString(),
-            ]
-        )
+        page = await self._pages.present(call, tweets, token, around=ancestors)
+        return page + frames(ANCESTORS, ancestors.values()) + rest.SerializeToString()
 
     async def _check(self, call: Call, tweet_id: int) -> None:
         if not await self._pages.shown(call, [tweet_id], Surface.SURFACE_TWEET):

@@ -1,10 +1,10 @@
 """What users did to tweets, for the services that show them."""
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
-from aviary.tweet.v1.viewer_pb2 import RecentViewer, Viewer
+from aviary.tweet.v1.viewer_pb2 import RecentViewer
 from services.chassis.call import Call
 
-from ..store.engaged import Engaged, EngagedStore
+from ..store.engaged import EngagedStore
 from .limits import check_count
 
 MAX_IDS, MAX_VIEWERS = 100, 256
@@ -20,7 +20,7 @@ class ViewerMethods:
         """What one user did to some tweets."""
         check_count("tweet_ids", len(request.tweet_ids), MAX_IDS)
         engaged = await self._viewers.of_tweets(request.user_id, request.tweet_ids)
-        return pb.GetViewerResponse(viewer=_viewer(engaged))
+        return pb.GetViewerResponse(viewer=engaged.viewer())
 
     async def batch_get_viewers(
         self, request: pb.BatchGetViewersRequest, _call: Call
@@ -32,13 +32,9 @@ class ViewerMethods:
             viewers=[
                 RecentViewer(
                     user_id=recent.user_id,
-                    viewer=_viewer(recent.engaged),
+                    viewer=recent.engaged.viewer(),
                     since_id=recent.since_id,
                 )
                 for recent in found
             ]
         )
-
-
-def _viewer(engaged: Engaged) -> Viewer:
-    return Viewer(favorited_tweet_ids=engaged.favorited, retweeted_tweet_ids=engaged.retweeted)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
+from services.chassis.background import running
 from services.chassis.redis_exchange import exchange_over
 from services.chassis.snowflake import unix_ms_of
 from services.chassis.stores import Redis
@@ -167,13 +168,11 @@ class TweetCache:
 async def open_cache(redis: Redis, registry: CollectorRegistry) -> AsyncIterator[TweetCache]:
     """The cache, with what runs beside it."""
     cache = TweetCache(redis, registry)
-    settling = asyncio.create_task(cache.settle())
-    try:
-        yield cache
-    finally:
-        await cache.filled()
-        settling.cancel()
-        await asyncio.wait([settling])
+    async with running(cache.settle()):
+        try:
+            yield cache
+        finally:
+            await cache.filled()
 
 
 def _set(tweet_id: int, tweet: bytes, now_ms: int) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.chassis.stores import Pool
+from services.chassis.tweet_page import Engaged
 
 RECENT = 200
 """Favourites, and retweets, that are told of one user at once."""
@@ -39,13 +40,6 @@ class Listed(NamedTuple):
 
     place: int
     item_id: int
-
-
-class Engaged(NamedTuple):
-    """What one user favourited and retweeted."""
-
-    favorited: Sequence[int]
-    retweeted: Sequence[int]
 
 
 class Recent(NamedTuple):

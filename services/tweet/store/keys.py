@@ -1,71 +1,22 @@
-"""Idempotency records: those of imported batches, and the end of all of them after a day."""
+"""Idempotency records, of posts, imported batches and moments, and their end after a day."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from functools import partial
 
-import structlog
+from services.chassis.background import keep_sweeping
+from services.chassis.request_keys import RequestKeys
+from services.chassis.stores import Pool
 
-from services.chassis.errors import IdempotencyMismatchError
-from services.chassis.stores import Connection, Pool
-
-KEPT_HOURS = 24
+POSTS = RequestKeys("idempotency_keys", ("user_id", "request_id"), ("tweet_id",))
+BATCHES = RequestKeys("ingest_keys", ("request_id",), ("tweet_ids",))
+MOMENTS = RequestKeys("moment_keys", ("user_id", "request_id"), ("moment_id",))
 PRUNE_INTERVAL = 600.0
-PRUNE_ROWS = 5_000
-log = structlog.get_logger()
-
-
-async def claim_batch(
-    connection: Connection, request_id: str, body_hash: bytes, tweet_ids: list[int]
-) -> list[int]:
-    """The ids that a batch has under its key: the given ones, unless it was stored before."""
-    cursor = await connection.execute(
-        "INSERT INTO ingest_keys (request_id, body_hash, tweet_ids) VALUES (%s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (request_id, body_hash, tweet_ids),
-    )
-    if cursor.rowcount:
-        return tweet_ids
-    cursor = await connection.execute(
-        "SELECT body_hash, tweet_ids FROM ingest_keys WHERE request_id = %s", (request_id,)
-    )
-    known_hash, known_ids = await cursor.fetchone() or (b"", [])
-    if known_hash != body_hash:
-        raise IdempotencyMismatchError(request_id=request_id)
-    return list(known_ids)
 
 
 async def prune(pool: Pool) -> int:
     """Delete records older than a day, a bounded number of each kind; how many went."""
-    gone = 0
-    async with pool.connection() as connection:
-        for table in ("idempotency_keys", "ingest_keys", "moment_keys"):
-            cursor = await connection.execute(
-                f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("  # noqa: S608 - the names above
-                f" SELECT ctid FROM {table} WHERE create_time < now() - %s * interval '1 hour'"
-                " LIMIT %s FOR UPDATE SKIP LOCKED))".encode(),
-                (KEPT_HOURS, PRUNE_ROWS),
-            )
-            gone += cursor.rowcount
-    return gone
+    return sum([await keys.prune(pool) for keys in (POSTS, BATCHES, MOMENTS)])
 
 
-@contextlib.asynccontextmanager
-async def pruning(pool: Pool) -> AsyncIterator[None]:
-    """Prune now and then, as long as this is open."""
-    task = asyncio.create_task(_keep_pruned(pool))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def _keep_pruned(pool: Pool) -> None:
-    while True:
-        await asyncio.sleep(PRUNE_INTERVAL)
-        try:
-            while await prune(pool):  # noqa: ASYNC110 - a pause for others, not a wait
-                await asyncio.sleep(0.1)
-        except Exception as error:
-            log.warning("idempotency keys not pruned", why=str(error))
+async def keep_pruned(pool: Pool) -> None:
+    """Prune now and then, for ever."""
+    await keep_sweeping(partial(prune, pool), PRUNE_INTERVAL, "idempotency keys not pruned")

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from services.chassis.errors import IdempotencyMismatchError
 from services.chassis.stores import Connection, Pool
 
 from ..domain_moments import Moment, Ranked
+from .keys import MOMENTS
 
 _FIELDS = "moment_id, user_id, title, description, cover_media_id, create_time, update_time"
 _SHOWN = (
@@ -33,9 +33,10 @@ class MomentStore:
         """Store a moment; its id, or an earlier one's where the key was used."""
         async with self._pool.connection() as connection, connection.transaction():
             if request_id:
-                earlier = await _claim(connection, moment, request_id, body_hash)
-                if earlier != moment.moment_id:
-                    return earlier
+                key, made = (moment.user_id, request_id), (moment.moment_id,)
+                earlier = await MOMENTS.claim(connection, key, body_hash, made)
+                if earlier:
+                    return int(earlier[0])
             await connection.execute(
                 "INSERT INTO moments (moment_id, user_id, title, description, cover_media_id)"
                 " VALUES (%b, %b, %b, %b, %b)",
@@ -132,22 +133,3 @@ async def _put(connection: Connection, moment_id: int, tweets: Sequence[Ranked])
     if tweets:
         ranks, ids = zip(*tweets, strict=True)
         await connection.execute(_PUT, (moment_id, list(ranks), list(ids)))
-
-
-async def _claim(connection: Connection, moment: Moment, request_id: str, body_hash: bytes) -> int:
-    """The moment that was made under a key: this one, unless there was an earlier one."""
-    key = (moment.user_id, request_id)
-    cursor = await connection.execute(
-        "INSERT INTO moment_keys (user_id, request_id, body_hash, moment_id)"
-        " VALUES (%b, %b, %b, %b) ON CONFLICT DO NOTHING",
-        (*key, body_hash, moment.moment_id),
-    )
-    if cursor.rowcount:
-        return moment.moment_id
-    cursor = await connection.execute(
-        "SELECT body_hash, moment_id FROM moment_keys WHERE user_id = %b AND request_id = %b", key
-    )
-    known_hash, moment_id = await cursor.fetchone() or (b"", 0)
-    if known_hash != body_hash:
-        raise IdempotencyMismatchError(request_id=request_id)
-    return int(moment_id)

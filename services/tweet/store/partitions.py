@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from services.chassis.background import running
 from services.chassis.snowflake import id_at, unix_ms_of
 from services.chassis.stores import Connection, Pool
 
@@ -75,12 +76,8 @@ async def made_ahead(pool: Pool, registry: CollectorRegistry) -> AsyncIterator[N
         registry=registry,
     )
     until.set((await make_ahead(pool, datetime.now(UTC))).timestamp())
-    task = asyncio.create_task(_keep_ahead(pool, until))
-    try:
+    async with running(_keep_ahead(pool, until)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _keep_ahead(pool: Pool, until: Gauge) -> None:

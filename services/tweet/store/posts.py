@@ -13,7 +13,7 @@ from ..domain import TweetRow
 from ..errors import MediaNotFoundError
 from ..media import store as media
 from . import counts
-from .keys import claim_batch
+from .keys import BATCHES
 from .rows import COLUMNS, KEPT, SHOWN, SHOWN_FROM, TYPES, row_of
 
 _OWN = f"SELECT {SHOWN} FROM {SHOWN_FROM} WHERE author_id = %b AND tweet_id = %b"  # noqa: S608
@@ -107,12 +107,13 @@ class PostStore:
         """Store an imported batch in one transaction; its ids, or the earlier ones of its key."""
         tweet_ids = [post.row.tweet_id for post in posts]
         async with self._pool.connection() as connection, connection.transaction():
-            stored = tweet_ids
             if request_id:
-                stored = await claim_batch(connection, request_id, body_hash, tweet_ids)
-            if stored == tweet_ids:
-                await insert(connection, posts)
-            return stored
+                made = (tweet_ids,)
+                earlier = await BATCHES.claim(connection, (request_id,), body_hash, made)
+                if earlier:
+                    return list(earlier[0])
+            await insert(connection, posts)
+            return tweet_ids
 
     async def own(self, author_id: int, tweet_id: int) -> TweetRow | None:
         """An author's tweet, deleted or not; None where there is no such tweet."""

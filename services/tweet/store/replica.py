@@ -23,6 +23,7 @@ import psycopg
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from services.chassis.background import running
 from services.chassis.stores import Pool
 
 MAX_LAG_MS = 3_000
@@ -204,12 +205,10 @@ async def watching(
 ) -> AsyncIterator[Replica]:
     """A replica that is watched as long as this is open."""
     replica = Replica(pool, primary, registry, clock_ms)
-    task = asyncio.create_task(replica.watch())
     try:
-        yield replica
+        async with running(replica.watch()):
+            yield replica
     finally:
-        task.cancel()
-        await asyncio.wait([task])
         await replica.close()
 
 
