@@ -50,7 +50,6 @@ class TweetClient(EngagementCalls):
         self._get = self.unary(f"{SERVICE}/GetTweet", bytes)
         self._batch_get = self.unary(f"{SERVICE}/BatchGetTweets", bytes)
         self._delete = self.unary(f"{SERVICE}/DeleteTweet", pb.DeleteTweetResponse)
-        self._list = self.unary(f"{SERVICE}/ListUserTweets", bytes)
         self._list_ids = self.unary(
             f"{SERVICE}/BatchListUserTweetIds", pb.BatchListUserTweetIdsResponse
         )
@@ -83,32 +82,6 @@ class TweetClient(EngagementCalls):
     async def delete(self, tweet_id: int) -> None:
         """Delete the caller's tweet."""
         await self._delete(pb.DeleteTweetRequest(tweet_id=tweet_id), metadata=self._metadata)
-
-    async def list_user_tweets(
-        self,
-        user_id: int,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        since_id: int = 0,
-        max_id: int = 0,
-        include_replies: bool = True,
-        include_retweets: bool = True,
-        only_media: bool = False,
-    ) -> TweetPage:
-        """A page of a user's tweets, newest first, straight from SQL."""
-        request = pb.ListUserTweetsRequest(
-            user_id=user_id,
-            page_size=page_size,
-            page_token=page_token,
-            since_id=since_id,
-            max_id=max_id,
-            include_replies=include_replies,
-            include_retweets=include_retweets,
-            only_media=only_media,
-        )
-        tweets, rest = split_tweets(await self._list(request))
-        return TweetPage(tweets, pb.ListUserTweetsResponse.FromString(rest).next_page_token)
 
     async def list_user_tweet_ids(
         self, lists: Sequence[pb.ListUserTweetsRequest]

@@ -138,10 +138,10 @@ class UserTimelines:
         return owner[0]
 
     async def _shown(
-        self, viewer: int, surface: Surface, tweets: Mapping[int, Subject]
+        self, viewer: int, surface: Surface, subjects: Mapping[int, Subject]
     ) -> set[int]:
         """Those of some tweets that the viewer may see."""
-        if not tweets:
+        if not subjects:
             return set()
-        rules = await self._visibility.rules(viewer, surface, dict.fromkeys(tweets.values()))
-        return {tweet_id for tweet_id, subject in tweets.items() if rules[subject] == VISIBLE}
+        rules = await self._visibility.rules(viewer, surface, dict.fromkeys(subjects.values()))
+        return {tweet_id for tweet_id, subject in subjects.items() if rules[subject] == VISIBLE}

@@ -6,25 +6,15 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter
 
-from .domain import Kinds, Span
 from .store.author_ids import AuthorIdStore, IdStretch, Query
-from .store.lists import ListStore, Stretch
 from .store.replica import Replica, ReplicaAwayError
 
 
 class ReplicaLists(NamedTuple):
     """The lists of a replica, and the replica's state."""
 
-    lists: ListStore
     ids: AuthorIdStore
     replica: Replica
-
-
-class AuthorPage(NamedTuple):
-    """A stretch, and the instant (Unix ms) from before which its walk has seen everything."""
-
-    stretch: Stretch
-    complete_ms: int
 
 
 class Asked(NamedTuple):
@@ -47,14 +37,12 @@ class AuthorLists:
 
     def __init__(
         self,
-        primary: ListStore,
-        primary_ids: AuthorIdStore,
+        primary: AuthorIdStore,
         replica: ReplicaLists | None,
         registry: CollectorRegistry,
         clock_ms: Callable[[], int],
     ) -> None:
         self._primary = primary
-        self._primary_ids = primary_ids
         self._replica = replica
         self._clock_ms = clock_ms
         reads = Counter(
@@ -64,27 +52,6 @@ class AuthorLists:
             registry=registry,
         )
         self._from_primary, self._from_replica = reads.labels("primary"), reads.labels("replica")
-
-    async def page(
-        self, author_id: int, span: Span, kinds: Kinds, complete_ms: int, *, newest: bool = False
-    ) -> AuthorPage:
-        """The newest part of a span; `complete_ms` is what the page before said (0: the first).
-
-        `newest` asks for what the author has posted this very moment: the primary knows.
-        """
-        replica = None if newest else self._replica
-        if replica is not None and replica.replica.may_answer(complete_ms):
-            reading = replica.lists.of_author(author_id, span, kinds)
-            try:
-                stretch = await replica.replica.read(reading)
-            except ReplicaAwayError:
-                pass
-            else:
-                self._from_replica.inc()
-                return AuthorPage(stretch, complete_ms)
-        stretch = await self._primary.of_author(author_id, span, kinds)
-        self._from_primary.inc()
-        return AuthorPage(stretch, self._clock_ms())
 
     async def ids(self, asked: Sequence[Asked]) -> list[IdPage]:
         """Pages of ids, in the order asked; a statement for each server that answers."""
@@ -99,7 +66,7 @@ class AuthorLists:
                 pages = await self._replica_ids(replica, able)
         left = [one for one in dict.fromkeys(asked) if one not in pages]
         if left:
-            stretches = await self._primary_ids.pages([one.query for one in left])
+            stretches = await self._primary.pages([one.query for one in left])
             self._from_primary.inc(len(left))
             now = self._clock_ms()
             pages |= {one: IdPage(found, now) for one, found in zip(left, stretches, strict=True)}

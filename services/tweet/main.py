@@ -15,7 +15,7 @@ from services.chassis.snowflake import leased_snowflakes, wall_clock_ms
 from . import listing
 from .parts import open_parts
 from .servicer.tweet import DESCRIPTOR
-from .store import author_ids, cache, keys, lists, partitions, replica
+from .store import author_ids, cache, keys, partitions, replica
 
 
 @contextlib.asynccontextmanager
@@ -58,4 +58,4 @@ async def _replica(
         stores.open_pool(dsn, size=size, name="tweet replica", wait=False) as pool,
         replica.watching(pool, primary, runtime.registry, wall_clock_ms) as watched,
     ):
-        yield listing.ReplicaLists(lists.ListStore(pool), author_ids.AuthorIdStore(pool), watched)
+        yield listing.ReplicaLists(author_ids.AuthorIdStore(pool), watched)

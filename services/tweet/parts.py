@@ -38,7 +38,7 @@ from .store.cache import TweetCache
 from .store.deletions import DeletionStore
 from .store.engaged import EngagedStore
 from .store.engagement import EngagementStore
-from .store.lists import ListStore
+from .store.mention_lists import MentionLists
 from .store.moments import MomentStore
 from .store.posts import PostStore
 from .store.reads import ReadStore
@@ -61,7 +61,7 @@ async def open_parts(
 ) -> AsyncIterator[tuple[object, ...]]:
     """The servicer's parts; left when what they have begun is done."""
     settings, registry, length = runtime.settings, runtime.registry, runtime.settings.status_length
-    posts, reads, lists = PostStore(pool), ReadStore(pool), ListStore(pool)
+    posts, reads, mentioned = PostStore(pool), ReadStore(pool), MentionLists(pool)
     engagement, engaged, deletions = EngagementStore(pool), EngagedStore(pool), DeletionStore(pool)
     messages = TweetMessages(settings.public_url)
     names = MentionResolver(graph, registry)
@@ -70,7 +70,7 @@ async def open_parts(
     pages = TweetPages(reader, visible, engaged, graph)
     callers = BodyCallers(TokenVerifier(settings.jwks_path), DevKeyQuotas(graph.use_dev_key))
     ingester = Ingester(posts, reads, cache, names, messages, ids, length)
-    authors = AuthorLists(lists, AuthorIdStore(pool), replica, registry, wall_clock_ms)
+    authors = AuthorLists(AuthorIdStore(pool), replica, registry, wall_clock_ms)
     favorites = Favorites(engagement, cache, ids)
     retweets = Retweets(engagement, reader, cache, messages, ids)
     tagger = Tagger(graph, names, visible)
@@ -83,10 +83,10 @@ async def open_parts(
         async with running(deleter.keep_clean()):
             yield (
                 PostMethods(
-                    callers, poster, ingester, reader, visible, posts, lists, deleter, messages,
+                    callers, poster, ingester, reader, visible, posts, authors, deleter, messages,
                     length,
                 ),
-                ListMethods(authors, lists, reads, reader, messages),
+                ListMethods(authors, mentioned, reads, reader, messages),
                 EngagementMethods(favorites, retweets, engaged, targets, pages, visible),
                 ThreadMethods(ThreadStore(pool), pages, targets),
                 ViewerMethods(engaged),

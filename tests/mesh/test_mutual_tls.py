@@ -11,7 +11,7 @@ import grpc
 import pytest
 from cryptography import x509
 
-from aviary.tweet.v1.tweet_service_pb2 import ListUserTweetsRequest
+from aviary.tweet.v1.tweet_service_pb2 import BatchListUserTweetIdsRequest
 from clients.channel import Peer
 from clients.errors import PeerError
 from clients.graph import GraphClient
@@ -22,10 +22,10 @@ from services.local.certificates import Authority
 from services.local.folders import temporary_home
 from services.local.mesh import Mesh, running
 
-LIST = "/aviary.tweet.v1.TweetService/ListUserTweets"
+LIST = "/aviary.tweet.v1.TweetService/BatchListUserTweetIds"
 INGEST = "/aviary.tweet.v1.TweetService/IngestTweets"
 HEALTH = "/grpc.health.v1.Health/Check"
-EMPTY = ListUserTweetsRequest(user_id=1).SerializeToString()
+EMPTY = BatchListUserTweetIdsRequest().SerializeToString()
 
 
 class Secure(NamedTuple):
@@ -127,11 +127,11 @@ async def test_the_way_out_carries_the_processs_own_name(secure: Secure) -> None
     way = secure.mesh.ports("fanout")["egress"]
     async with Peer("tweet", f"tweet@127.0.0.1:{way}") as peer:
         listed = peer.unary(LIST, bytes)
-        assert await listed(ListUserTweetsRequest(user_id=1)) is not None
+        assert await listed(BatchListUserTweetIdsRequest()) is not None
     async with Peer("tweet", f"tweet@127.0.0.1:{secure.mesh.ports('graph')['egress']}") as peer:
         listed = peer.unary(LIST, bytes)
         with pytest.raises(PeerError):  # Graph calls nobody, so it has no way there
-            await listed(ListUserTweetsRequest(user_id=1))
+            await listed(BatchListUserTweetIdsRequest())
 
 
 async def test_a_rotation_drops_nothing(secure: Secure) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from services.chassis.stores import Pool, open_pool
 from services.tweet.domain import BACKFILLED, MEDIA, QUOTE, REPLY, RETWEET, SENSITIVE, Kinds, Span
-from services.tweet.store.lists import ListStore, Stretch
+from services.tweet.store.author_ids import AuthorIdStore, Query
+from services.tweet.store.mention_lists import MentionLists
 from services.tweet.store.reads import ANY_ID
 
 from .harness import ALICE, BOB, Refused, Tweets
@@ -80,13 +81,14 @@ async def test_what_lies_deep_is_reached_in_bounded_steps(
     await _fill(tweets, flags)
     truth = [n for n in range(count, 0, -1) if n % every == 0 and n % 7]
     async with open_pool(tweets.dsn, size=1, name="lists") as pool:
-        lists = ListStore(pool, scanned=10)
+        authors = AuthorIdStore(pool, scanned=10)
         found: list[int] = []
         before, pages = ANY_ID, 0
         while before:
-            page: Stretch = await lists.of_author(ALICE, Span(before, 0, 5), Kinds(replies=False))
+            query = Query(ALICE, Span(before, 0, 5), Kinds(replies=False))
+            (page,) = await authors.pages([query])
             assert not page.reached or page.reached < before
-            found += [row.tweet_id for row in page.rows]
+            found += page.tweet_ids
             before, pages = page.reached, pages + 1
     assert found == truth
     assert pages == (1 if count < 10 else count // 10 + 1)
@@ -115,11 +117,12 @@ async def test_pages_are_read_by_key(tweets: Tweets) -> None:
     )
     await tweets.sql("ANALYZE tweets; ANALYZE mentions")
     async with open_pool(tweets.dsn, size=1, name="lists") as pool:
-        lists = ListStore(pool)
+        mentioned, authors = MentionLists(pool), AuthorIdStore(pool)
+        query = Query(ALICE, Span(ANY_ID, 0, 20), Kinds())
         before = await _settled(pool)
         for _ in range(12):  # beyond the fifth time the plan is a generic one
-            assert len((await lists.of_author(ALICE, Span(ANY_ID, 0, 20), Kinds())).rows) == 20
-            assert len((await lists.of_mentioned(BOB, Span(ANY_ID, 0, 20))).rows) == 20
+            assert [len(page.tweet_ids) for page in await authors.pages([query])] == [20]
+            assert len((await mentioned.page(BOB, Span(ANY_ID, 0, 20))).rows) == 20
         assert 12 * 40 <= await _rows_read(pool) - before < 24 * 100
 
 

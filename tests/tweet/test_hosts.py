@@ -41,10 +41,12 @@ async def test_the_client_does_all_of_it(client: TweetClient, config: Settings) 
     assert list(found) == [made.tweet_id, *ids]
     assert found[made.tweet_id] == raw
     assert all(tweet_id_of(tweet) == tweet_id for tweet_id, tweet in found.items())
-    page = await client.list_user_tweets(BOB, page_size=100)
-    assert list(page.tweets) == sorted(ids, reverse=True)[:100]
-    following = await client.list_user_tweets(BOB, page_size=100, page_token=page.next_page_token)
-    assert list(following.tweets) == sorted(ids, reverse=True)[100:200]
+    asked = pb.ListUserTweetsRequest(user_id=BOB, page_size=100)
+    (page,) = await client.list_user_tweet_ids([asked])
+    assert list(page.tweet_ids) == sorted(ids, reverse=True)[:100]
+    asked.page_token = page.next_page_token
+    (following,) = await client.list_user_tweet_ids([asked])
+    assert list(following.tweet_ids) == sorted(ids, reverse=True)[100:200]
     entries = await client.recent_by_authors([ALICE, BOB], 10)
     assert len(entries) == 170
     assert entries[:8] == max(ids).to_bytes(8, "big")

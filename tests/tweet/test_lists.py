@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
-from services.tweet.store import author_ids
 
 from .harness import ALICE, BOB, Refused, Tweets
 
@@ -176,27 +175,6 @@ async def test_a_bad_token_spoils_its_own_page_only(tweets: Tweets) -> None:
     with pytest.raises(Refused) as refused:
         await _id_pages(tweets, *[{"user_id": ALICE}] * 65)
     assert refused.value.reason == "INVALID_ARGUMENT"
-
-
-async def test_ids_of_authors_who_post_rarely_go_on_from_where_looking_ended(
-    tweets: Tweets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page looks at so many entries: it may be empty and yet not the last."""
-    first = (await tweets.create(status="first")).tweet_id
-    for _ in range(30):
-        await tweets.create(status="re", in_reply_to_tweet_id=first)
-    monkeypatch.setattr(author_ids, "SCANNED", 5)
-    found: list[int] = []
-    token, pages = "", 0
-    while True:
-        asked = {"user_id": ALICE, "include_replies": False, "page_size": 3, "page_token": token}
-        (page,) = await _id_pages(tweets, asked)
-        found += page.tweet_ids
-        token, pages = page.next_page_token, pages + 1
-        if not token:
-            break
-    assert found == [first]
-    assert pages > 3
 
 
 async def test_a_page_of_a_prolific_author_reads_no_more_than_it_shows(tweets: Tweets) -> None:

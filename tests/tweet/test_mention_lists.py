@@ -8,7 +8,7 @@ from aviary.tweet.v1 import tweet_service_pb2 as pb
 from services.chassis.config import Settings
 from services.chassis.stores import open_pool
 from services.tweet.domain import Span
-from services.tweet.store.lists import ListStore
+from services.tweet.store.mention_lists import MentionLists
 from services.tweet.store.reads import ANY_ID
 
 from .graph import graph
@@ -71,8 +71,8 @@ async def test_deleted_ones_are_gone_and_do_not_end_the_list(named: Tweets) -> N
         await named.delete(tweet_id, user=CAROL)
     assert await _mentions(named, BOB, 2) == sorted(ids[:3], reverse=True)
     async with open_pool(named.dsn, size=1, name="lists") as pool:
-        lists = ListStore(pool, scanned=10)
-        page = await lists.of_mentioned(BOB, Span(ANY_ID, 0, 5))
+        lists = MentionLists(pool, scanned=10)
+        page = await lists.page(BOB, Span(ANY_ID, 0, 5))
         assert (page.rows, page.reached) == ([], sorted(ids)[-10])
 
 

@@ -131,7 +131,11 @@ class EventLog:
             return cursor.rowcount
 
     async def rewind(self, group: str, positions: Mapping[int, Position]) -> None:
-        """Put the group's cursors anywhere; its members must subscribe anew to notice."""
+        """Put the group's cursors anywhere.
+
+        Its members lose their leases: what they still acknowledge is of before, and must not move
+        the cursors on. They take them again within a moment, and begin there.
+        """
         async with self._pool.connection() as connection, connection.transaction():
             for partition, position in positions.items():
                 await connection.execute(
@@ -139,7 +143,8 @@ class EventLog:
                     " VALUES (%(group)s, %(partition)s, %(xid)s::text::xid8, %(seq)s)"
                     " ON CONFLICT (group_name, partition)"
                     " DO UPDATE SET xid = excluded.xid, seq = excluded.seq,"
-                    "   epoch = event_cursors.epoch + 1",
+                    "   epoch = event_cursors.epoch + 1, member = '',"
+                    "   lease_until = '-infinity'",
                     {
                         "group": group,
                         "partition": partition,

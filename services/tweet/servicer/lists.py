@@ -1,6 +1,6 @@
 """Lists of tweets: by author, by whom they mention, over many authors, all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
 from clients.wire import FIRST
@@ -13,7 +13,7 @@ from ..listing import Asked, AuthorLists
 from ..messages import TweetMessages, frames
 from ..reading import TweetReader
 from ..store.author_ids import Query
-from ..store.lists import ListStore, Stretch
+from ..store.mention_lists import MentionLists
 from ..store.reads import ANY_ID, ReadStore
 from .limits import check_count
 
@@ -27,14 +27,14 @@ class ListMethods:
     def __init__(
         self,
         authors: AuthorLists,
-        lists: ListStore,
+        mentioned: MentionLists,
         reads: ReadStore,
         reader: TweetReader,
         messages: TweetMessages,
     ) -> None:
         self._authors = authors
         self._reader = reader
-        self._lists = lists
+        self._mentioned = mentioned
         self._reads = reads
         self._messages = messages
 
@@ -43,9 +43,11 @@ class ListMethods:
         kinds = _kinds(request)
         shape = _author_shape(request, kinds)
         span, complete_ms = _span(request, shape)
-        own = request.newest or call.caller.user_id == request.user_id
-        page = await self._authors.page(request.user_id, span, kinds, complete_ms, newest=own)
-        return await self._page(page.stretch, page.complete_ms, shape)
+        newest = request.newest or call.caller.user_id == request.user_id
+        asked = Asked(Query(request.user_id, span, kinds), complete_ms, newest)
+        (page,) = await self._authors.ids([asked])
+        tweets = await self._reader.get_many(page.stretch.tweet_ids)
+        return _page(tweets, page.stretch.reached, page.complete_ms, shape)
 
     async def batch_list_user_tweet_ids(
         self, request: pb.BatchListUserTweetIdsRequest, _call: Call
@@ -70,7 +72,9 @@ class ListMethods:
         """Answer a page of the tweets that mention a user."""
         shape = ("mentions", request.user_id, request.since_id, request.max_id)
         span, _ = _span(request, shape)
-        return await self._page(await self._lists.of_mentioned(request.user_id, span), 0, shape)
+        stretch = await self._mentioned.page(request.user_id, span)
+        tweets = {row.tweet_id: self._messages.serialize(row) for row in stretch.rows}
+        return _page(await self._reader.whole(tweets), stretch.reached, 0, shape)
 
     async def list_recent_by_authors(
         self, request: pb.ListRecentByAuthorsRequest, _call: Call
@@ -94,14 +98,16 @@ class ListMethods:
             yield frames(FIRST, [self._messages.serialize(row) for row in rows])
             before = rows[-1].tweet_id
 
-    async def _page(self, stretch: Stretch, complete_ms: int, shape: tuple[object, ...]) -> bytes:
-        """A page of tweets, in field 1, and its token, in field 2, as every list here has them."""
-        tweets = {row.tweet_id: self._messages.serialize(row) for row in stretch.rows}
-        page = frames(FIRST, (await self._reader.whole(tweets)).values())
-        if not stretch.reached:
-            return page
-        token = encode_page_token([stretch.reached, complete_ms], *shape)
-        return page + pb.ListUserTweetsResponse(next_page_token=token).SerializeToString()
+
+def _page(
+    tweets: Mapping[int, bytes], reached: int, complete_ms: int, shape: tuple[object, ...]
+) -> bytes:
+    """A page of tweets, in field 1, and its token, in field 2, as every list here has them."""
+    page = frames(FIRST, tweets.values())
+    if not reached:
+        return page
+    token = encode_page_token([reached, complete_ms], *shape)
+    return page + pb.ListUserTweetsResponse(next_page_token=token).SerializeToString()
 
 
 def _kinds(request: pb.ListUserTweetsRequest) -> Kinds:

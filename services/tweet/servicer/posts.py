@@ -13,10 +13,11 @@ from ..domain import Kinds, Span
 from ..drafts import draft_of, latest_count
 from ..errors import TweetNotFoundError
 from ..ingesting import Ingester
+from ..listing import Asked, AuthorLists
 from ..messages import LATEST, TweetMessages, frames
 from ..posting import Poster
 from ..reading import TweetReader
-from ..store.lists import ListStore
+from ..store.author_ids import Query
 from ..store.posts import PostStore
 from ..store.reads import ANY_ID
 from ..visibility import TweetVisibility
@@ -38,7 +39,7 @@ class PostMethods:
         reader: TweetReader,
         visibility: TweetVisibility,
         posts: PostStore,
-        lists: ListStore,
+        authors: AuthorLists,
         deleter: Deleter,
         messages: TweetMessages,
         status_length: int,
@@ -50,7 +51,7 @@ class PostMethods:
         self._ingester = ingester
         self._reader = reader
         self._visibility = visibility
-        self._lists = lists
+        self._authors = authors
         self._deleter = deleter
         self._messages = messages
 
@@ -106,9 +107,9 @@ class PostMethods:
         return pb.EraseLocationsResponse(erased_count=erased)
 
     async def _latest(self, author_id: int, count: int) -> bytes:
-        found = await self._lists.of_author(author_id, Span(ANY_ID, 0, count), Kinds())
-        latest = {row.tweet_id: self._messages.serialize(row) for row in found.rows}
-        return frames(LATEST, (await self._reader.whole(latest)).values())
+        query = Query(author_id, Span(ANY_ID, 0, count), Kinds())
+        (page,) = await self._authors.ids([Asked(query, 0, newest=True)])
+        return frames(LATEST, (await self._reader.get_many(page.stretch.tweet_ids)).values())
 
     async def _read(self, call: Call, tweet_ids: Sequence[int]) -> Mapping[int, bytes]:
         """Those of the tweets that are there for the caller, in this order."""

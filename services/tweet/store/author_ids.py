@@ -1,4 +1,4 @@
-"""Ids of pages of many authors' tweets in one statement: what a page costs is mostly the asking."""
+"""Authors' tweets page by page: the ids alone, for many authors in one statement."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.chassis.stores import Pool
 
 from ..domain import Kinds, Span
-from .lists import SCANNED
+from .rows import SCANNED
 
 _BOUNDS = "author_id = q.owner AND tweet_id < q.before AND tweet_id > q.after"
 _WITH_MEDIA = f"{_BOUNDS} AND flags & 8 <> 0 AND delete_time IS NULL"
@@ -55,11 +55,12 @@ _PAGES, _MEDIA_PAGES = _pages(_BOUNDS), _pages(_WITH_MEDIA)
 class AuthorIdStore:
     """Authors' lists in one database; deleted tweets are not there."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, scanned: int = SCANNED) -> None:
         self._pool = pool
+        self._scanned = scanned
 
     async def pages(self, queries: Sequence[Query]) -> list[IdStretch]:
-        """A page for each query, in the same order; as `ListStore.of_author` has them."""
+        """A page for each query, in the same order."""
         wanted = dict.fromkeys(queries)
         found = await self._read(_PAGES, [q for q in wanted if not q.kinds.only_media])
         found |= await self._read(_MEDIA_PAGES, [q for q in wanted if q.kinds.only_media])
@@ -74,12 +75,14 @@ class AuthorIdStore:
             connection.transaction(),
         ):
             await connection.execute(_IN_ORDER)
-            cursor = await connection.execute(statement, _values(queries), binary=True)
+            cursor = await connection.execute(
+                statement, _values(queries, self._scanned), binary=True
+            )
             rows = await cursor.fetchall()
         return {q: _stretch(q, *row) for q, row in zip(queries, rows, strict=True)}
 
 
-def _values(queries: Sequence[Query]) -> dict[str, object]:
+def _values(queries: Sequence[Query], scanned: int) -> dict[str, object]:
     # One more than is shown tells whether the page is the last.
     wanted = [query.span.limit + 1 for query in queries]
     flags = [query.kinds.flags for query in queries]
@@ -90,7 +93,7 @@ def _values(queries: Sequence[Query]) -> dict[str, object]:
         "wanted": wanted,
         "masks": [mask for mask, _ in flags],
         "values": [value for _, value in flags],
-        "scanned": max(SCANNED, *wanted),
+        "scanned": max(scanned, *wanted),
     }
 
 

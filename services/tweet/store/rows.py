@@ -4,6 +4,9 @@ from typing import Any
 
 from ..domain import Counts, TweetRow
 
+SCANNED = 2_000
+"""Index entries that a page of a list looks at, under 1 ms: where what is wanted lies far apart, a
+page is short and says from where to go on."""
 KEPT = tuple(field for field in TweetRow._fields if field != "counts")
 COLUMNS = ", ".join(KEPT)
 TYPES = (
