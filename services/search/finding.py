@@ -11,7 +11,7 @@ from .authors import Authors
 from .domain_ranking import scoring_leaves, weight_of
 from .domain_shards import Answer, newest, ranked
 from .domain_tree import TEXT, Node
-from .index.shard_index import Question
+from .index.snapshot import Question
 from .query.understanding import Understood, corrected
 from .shards.replica import Replica
 from .shards.scatter import Scatter
@@ -78,9 +78,9 @@ class Finder:
             return await replica.search(question)
 
         gathered = await self._scatter.ask(ask)
-        hits, searched_to = newest(gathered.answers, key.limit)
-        ids = ranked(hits) if key.scored else [hit.tweet_id for hit in hits]
-        before = hits[-1].tweet_id if len(hits) == key.limit else searched_to
+        answer = newest(gathered.answers, key.limit)
+        ids = ranked(answer) if answer.scores else answer.ids
+        before = answer.ids[-1] if len(answer.ids) == key.limit else answer.searched_to
         found = Found(tuple(ids), before, gathered.unreachable)
         if not found.unreachable:
             self._found.put_many({key: found})
