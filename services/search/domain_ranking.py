@@ -5,6 +5,7 @@ Nothing in it depends on the shard that a tweet is in, so that many shards rank 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from .domain_tree import HASHTAG, MENTION, TEXT, URL, And, Node, Not, Or, Phrase, Term
@@ -32,9 +33,10 @@ class Leaf(NamedTuple):
         return (f"{self.node.field}:{self.node.value}",)
 
 
-def scoring_leaves(tree: Node) -> list[Leaf]:
+@lru_cache(10_000)
+def scoring_leaves(tree: Node) -> tuple[Leaf, ...]:
     """The leaves that a match may score by; what must not be there is not among them."""
-    return list(dict.fromkeys(_leaves(tree, required=True)))
+    return tuple(dict.fromkeys(_leaves(tree, required=True)))
 
 
 def _leaves(node: Node, *, required: bool) -> Iterable[Leaf]:

@@ -30,6 +30,8 @@ class Found(NamedTuple):
     """Others may match below this id; 0 where none does."""
     unreachable: tuple[str, ...]
     """The shards that did not answer."""
+    until: float = 0.0
+    """It is shared until then (monotonic)."""
 
 
 class Key(NamedTuple):
@@ -47,7 +49,7 @@ class Finder:
     def __init__(self, scatter: Scatter, authors: Authors) -> None:
         self._scatter = scatter
         self._authors = authors
-        self._found: ShortCache[Key, Found] = ShortCache(CACHED_SECONDS, MAX_CACHED)
+        self._found: ShortCache[Key, Found] = ShortCache(2 * CACHED_SECONDS, MAX_CACHED)
         self._under_way: dict[Key, asyncio.Task[Found]] = {}
         self._frequencies: ShortCache[str, int] = ShortCache(10 * CACHED_SECONDS, MAX_STATISTICS)
         self._documents = 0
@@ -56,7 +58,7 @@ class Finder:
         """The newest `limit` hits with a smaller id (0: any); the same search is made once."""
         key = Key(tree, limit, before, scored)
         [known] = self._found.get_many([key])
-        if known is not None:
+        if known is not None and time.monotonic() < known.until:
             return known
         task = self._under_way.get(key)
         if task is None:
@@ -69,6 +71,7 @@ class Finder:
         return await corrected(understood, self._word_frequencies)
 
     async def _find(self, key: Key) -> Found:
+        until = time.monotonic() + CACHED_SECONDS
         weights = await self._weights(key.tree) if key.scored else None
         now_ms = int(time.time()) * 1000
         tree = await self._authors.resolved(key.tree)
@@ -81,7 +84,7 @@ class Finder:
         answer = newest(gathered.answers, key.limit)
         ids = ranked(answer) if answer.scores else answer.ids
         before = answer.ids[-1] if len(answer.ids) == key.limit else answer.searched_to
-        found = Found(tuple(ids), before, gathered.unreachable)
+        found = Found(tuple(ids), before, gathered.unreachable, until)
         if not found.unreachable:
             self._found.put_many({key: found})
         return found

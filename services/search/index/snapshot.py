@@ -1,7 +1,7 @@
 """One state of a shard's index, and questions to it. Everything here blocks."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 import tantivy
 
@@ -65,10 +65,14 @@ class Snapshot:
         addresses = list(found.values())
         return scores(
             self._matched_weights(query, question, found),
-            _whole(self._searcher.fast_field_values(LENGTH, addresses)),
+            self._column(LENGTH, addresses),
             [question.now_ms - made_ms for made_ms in map(unix_ms_of, found)],
-            _whole(self._searcher.fast_field_values(REACTIONS, addresses)),
+            self._column(REACTIONS, addresses),
         )
+
+    def _column(self, name: str, addresses: list[tantivy.DocAddress]) -> list[int]:
+        """What tweets have in a column of whole numbers that all of them have."""
+        return cast("list[int]", self._searcher.fast_field_values(name, addresses))
 
     def _matched_weights(
         self, query: tantivy.Query, question: Question, found: Found
@@ -96,7 +100,3 @@ class Snapshot:
         for tweet_id in self._seeker.newest(held, estimate, question.limit, question.before):
             if tweet_id in weights:
                 weights[tweet_id] += worth
-
-
-def _whole(values: Sequence[int | float | bool | None]) -> list[int]:
-    return [int(value or 0) for value in values]
