@@ -83,11 +83,12 @@ def entry_of(tweet: Tweet) -> Entry | None:
         return None
     text = without_markup(tweet.status)
     has = "media" if tweet.media else ""
-    words = words_of(text)
-    if words is not None:  # three tweets of four
-        return _entry(tweet, words[:MAX_LENGTH], {}, has)
+    plain = words_of(text)
+    if plain is not None and len(plain.words) <= MAX_LENGTH:  # most tweets
+        terms = {Kind.HASHTAG: plain.hashtags} if plain.hashtags else {}
+        return _entry(tweet, plain.words, terms, has)
     tokens = analyze(text)[:MAX_LENGTH]
-    terms: dict[Kind, list[str]] = {}
+    terms = {}
     for token in tokens:
         terms.setdefault(token.kind, []).append(token.term)
     words = [term for token in tokens for term in terms_of(token)]
