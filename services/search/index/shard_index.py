@@ -23,6 +23,7 @@ from .estimates import Estimate
 from .newest import Spread
 from .queries import ANY_ID, ids_between, newest
 from .snapshot import Question, Snapshot
+from .touched import Touched
 
 HEAP_BYTES = 64 << 20
 THE_MARK = "here"
@@ -48,6 +49,8 @@ class ShardIndex:
         self._index.config_reader("manual", 0)
         self._writer = self._index.writer(HEAP_BYTES, 1)
         self._lock = threading.Lock()
+        self.touched = Touched()
+        """Which words were put in since when."""
         self._spread_at, self._spread_of = float("-inf"), 0
         self._searcher = self._reloaded()
         self._newest_id = self._read_newest_id()
@@ -92,6 +95,7 @@ class ShardIndex:
                 self._writer.delete_documents_by_term(TWEET_ID, entry.tweet_id)
                 self._writer.add_document(document_of(entry))
                 self._newest_id = max(self._newest_id, entry.tweet_id)
+                self.touched.put(entry)
             for tweet_id in deleted:
                 self._writer.delete_documents_by_term(TWEET_ID, tweet_id)
 
@@ -105,6 +109,7 @@ class ShardIndex:
             self._writer.commit()
             self._searcher, self._progress = self._reloaded(), progress
             self._snapshot = self._taken()
+            self.touched.committed()
 
     def empty(self) -> None:
         """Take everything out; findable until the next commit."""
