@@ -36,6 +36,13 @@ class Analyzed(NamedTuple):
     end: int
 
 
+class Words(NamedTuple):
+    """The words of a text, hashtags among them, and the hashtags."""
+
+    words: list[str]
+    hashtags: list[str]
+
+
 MAX_TERM = 64
 """Code points of a term; what is longer is cut."""
 _EMOJI = r"(?:\p{RI}\p{RI}|\p{Extended_Pictographic}[\uFE0F\p{EMod}]*(?:\u200D\p{Extended_Pictographic}[\uFE0F\p{EMod}]*)*)"  # noqa: E501
@@ -61,6 +68,7 @@ _CJK = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc]+"
 )
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
+_TAGS_AND_WORDS = re.compile(r"(?<![\w#@&/])#(\w+)|([A-Za-z0-9]+(?:'[A-Za-z0-9]+)*)", re.ASCII)
 _SIGNS = re.compile(r"[#@]|://|www\.", re.IGNORECASE)
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 
@@ -83,11 +91,21 @@ def analyze(text: str) -> list[Analyzed]:
     ]
 
 
-def words_of(text: str) -> list[str] | None:
-    """The terms of a text that has nothing but ASCII words; None for any other."""
-    if not text.isascii() or _SIGNS.search(text):
+def words_of(text: str) -> Words | None:
+    """The terms of a text that has nothing but ASCII words and hashtags; None for any other."""
+    lower = text.lower()
+    if not text.isascii() or "@" in text or "://" in text or "www." in lower:
         return None
-    return [term for word in _PLAIN.findall(text) if (term := _plain_term(word))]
+    hashtags: list[str] = []
+    if "#" in text:
+        pairs: list[tuple[str, str]] = _TAGS_AND_WORDS.findall(lower)
+        hashtags = [tag[:MAX_TERM] for tag, _ in pairs if tag and not tag.isdecimal()]
+        words = [tag or word for tag, word in pairs]
+    else:
+        words = _PLAIN.findall(lower)
+    if "'" in text or max(map(len, words), default=0) > MAX_TERM:
+        words = [term for word in words if (term := _plain_term(word))]
+    return Words(words, hashtags)
 
 
 def normalized(text: str) -> str:

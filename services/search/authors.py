@@ -23,13 +23,16 @@ class Authors:
 
     async def resolved(self, tree: Node) -> Node:
         """The tree with ids in place of names. Raises PeerError where Graph is away."""
+        return await self._resolved(tree) if _names(tree) else tree
+
+    async def _resolved(self, tree: Node) -> Node:
         match tree:
             case And(children):
-                return And(tuple([await self.resolved(child) for child in children]))
+                return And(tuple([await self._resolved(child) for child in children]))
             case Or(children):
-                return Or(tuple([await self.resolved(child) for child in children]))
+                return Or(tuple([await self._resolved(child) for child in children]))
             case Not(child):
-                return Not(await self.resolved(child))
+                return Not(await self._resolved(child))
             case Term(field, name) if field == FROM:
                 return Term(FROM, str(await self._user_id(name)))
         return tree
@@ -48,3 +51,15 @@ class Authors:
             del self._known[next(iter(self._known))]
         self._known[name] = (time.monotonic() + KNOWN_SECONDS, user_id)
         return user_id
+
+
+def _names(tree: Node) -> bool:
+    """Whether a tree names an author."""
+    match tree:
+        case And(children) | Or(children):
+            return any(map(_names, children))
+        case Not(child):
+            return _names(child)
+        case Term(field):
+            return field == FROM
+    return False

@@ -1,7 +1,7 @@
 """Which shard holds a tweet, and how the shards' answers become one."""
 
-import heapq
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -29,31 +29,33 @@ class Part(NamedTuple):
         return self.of == 1 or shard_of(tweet_id, self.of) == self.shard
 
 
-class Hit(NamedTuple):
-    """A tweet that matches, and its score (0 where none was asked for)."""
-
-    tweet_id: int
-    score: float
-
-
 class Answer(NamedTuple):
     """The newest hits, newest first."""
 
-    hits: Sequence[Hit]
+    ids: Sequence[int]
+    scores: Sequence[float] = ()
+    """One for each; none where none was asked for."""
     searched_to: int = 0
     """Where a search ended early: they are all that there are down to this tweet."""
 
 
 def newest(answers: Sequence[Answer], limit: int) -> Answer:
     """The newest hits of all shards."""
+    if len(answers) == 1 and len(answers[0].ids) <= limit:
+        return answers[0]
     searched_to = max((answer.searched_to for answer in answers), default=0)
-    merged = heapq.merge(*(answer.hits for answer in answers), key=lambda hit: -hit.tweet_id)
-    hits = [hit for _, hit in zip(range(limit), merged, strict=False)]
+    scored = any(answer.scores for answer in answers)
+    hits: list[tuple[int, float]] = []
+    for ids, scores, _ in answers:
+        hits += zip(ids, scores or repeat(0.0), strict=False)
+    hits = sorted(hits, reverse=True)[:limit]
     if searched_to:  # what is older may have others before it, in the shard that ended there
-        hits = [hit for hit in hits if hit.tweet_id >= searched_to]
-    return Answer(hits, searched_to)
+        hits = [hit for hit in hits if hit[0] >= searched_to]
+    scores = [score for _, score in hits] if scored else ()
+    return Answer([tweet_id for tweet_id, _ in hits], scores, searched_to)
 
 
-def ranked(hits: Sequence[Hit]) -> list[int]:
+def ranked(answer: Answer) -> list[int]:
     """Tweets by score, the newer one first where two are alike."""
-    return [hit.tweet_id for hit in sorted(hits, key=lambda h: (-h.score, -h.tweet_id))]
+    hits = zip(answer.scores, answer.ids, strict=True)
+    return [tweet_id for _, tweet_id in sorted(hits, reverse=True)]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.chassis.short_cache import ShortCache
 
@@ -11,14 +11,16 @@ from .authors import Authors
 from .domain_ranking import scoring_leaves, weight_of
 from .domain_shards import Answer, newest, ranked
 from .domain_tree import TEXT, Node
-from .index.shard_index import Question
+from .index.snapshot import Question
 from .query.understanding import Understood, corrected
 from .shards.replica import Replica
 from .shards.scatter import Scatter
 
 CACHED_SECONDS = 1.0
 """An answer is shared for so long: with the index's own lag, news are found within 2 s."""
-MAX_CACHED = 20_000
+UNCHANGED_SECONDS = 8.0
+"""And for so long where no tweet came with its words: only scores move a little meanwhile."""
+MAX_CACHED = 8_000
 MAX_STATISTICS = 200_000
 
 
@@ -30,6 +32,21 @@ class Found(NamedTuple):
     """Others may match below this id; 0 where none does."""
     unreachable: tuple[str, ...]
     """The shards that did not answer."""
+    until: float = 0.0
+    """It is shared until then (monotonic)."""
+    mark: int = 0
+    """What the index held when this was found."""
+
+
+class Changes(Protocol):
+    """Tells whether an index of all tweets has got something that a search would find."""
+
+    @property
+    def mark(self) -> int:
+        """What it holds now."""
+
+    def unchanged(self, tree: Node, mark: int) -> bool:
+        """Whether what was found at a mark is all that would be found now."""
 
 
 class Key(NamedTuple):
@@ -44,10 +61,11 @@ class Key(NamedTuple):
 class Finder:
     """Searches of all shards."""
 
-    def __init__(self, scatter: Scatter, authors: Authors) -> None:
+    def __init__(self, scatter: Scatter, authors: Authors, changes: Changes | None = None) -> None:
         self._scatter = scatter
+        self._changes = changes
         self._authors = authors
-        self._found: ShortCache[Key, Found] = ShortCache(CACHED_SECONDS, MAX_CACHED)
+        self._found: ShortCache[Key, Found] = ShortCache(2 * UNCHANGED_SECONDS, MAX_CACHED)
         self._under_way: dict[Key, asyncio.Task[Found]] = {}
         self._frequencies: ShortCache[str, int] = ShortCache(10 * CACHED_SECONDS, MAX_STATISTICS)
         self._documents = 0
@@ -56,19 +74,32 @@ class Finder:
         """The newest `limit` hits with a smaller id (0: any); the same search is made once."""
         key = Key(tree, limit, before, scored)
         [known] = self._found.get_many([key])
-        if known is not None:
-            return known
+        if known is not None and (shared := self._shared(key, known)) is not None:
+            return shared
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._find(key))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
+    def _shared(self, key: Key, known: Found) -> Found | None:
+        """What was found before, where it is young, or still all that there is to find."""
+        now = time.monotonic()
+        if now < known.until:
+            return known
+        if self._changes is None or now > known.until + UNCHANGED_SECONDS:
+            return None
+        # For a page of it only: until another commit may have come.
+        unchanged = self._changes.unchanged(key.tree, known.mark)
+        return known._replace(until=now + CACHED_SECONDS) if unchanged else None
+
     async def correct(self, understood: Understood) -> Understood:
         """A query with its typos fixed."""
         return await corrected(understood, self._word_frequencies)
 
     async def _find(self, key: Key) -> Found:
+        until = time.monotonic() + CACHED_SECONDS
+        mark = self._changes.mark if self._changes else 0
         weights = await self._weights(key.tree) if key.scored else None
         now_ms = int(time.time()) * 1000
         tree = await self._authors.resolved(key.tree)
@@ -78,10 +109,10 @@ class Finder:
             return await replica.search(question)
 
         gathered = await self._scatter.ask(ask)
-        hits, searched_to = newest(gathered.answers, key.limit)
-        ids = ranked(hits) if key.scored else [hit.tweet_id for hit in hits]
-        before = hits[-1].tweet_id if len(hits) == key.limit else searched_to
-        found = Found(tuple(ids), before, gathered.unreachable)
+        answer = newest(gathered.answers, key.limit)
+        ids = ranked(answer) if answer.scores else answer.ids
+        before = answer.ids[-1] if len(answer.ids) == key.limit else answer.searched_to
+        found = Found(tuple(ids), before, gathered.unreachable, until, mark)
         if not found.unreachable:
             self._found.put_many({key: found})
         return found

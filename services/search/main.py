@@ -59,7 +59,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         suggestions = Suggestions(directory, index, store, wall_clock_ms)
         await enter(following_users(directory, graph))
         await enter(refreshing(suggestions))
-        finder = Finder(scatter, Authors(graph.lookup))
+        finder = Finder(scatter, Authors(graph.lookup), None if others else index.touched)
         servicer = SearchServicer(
             finder=finder,
             pages=Pages(finder, tweets, graph, visibility),

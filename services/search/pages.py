@@ -22,6 +22,7 @@ from services.chassis.visibility import VISIBLE, Subject, Visibility
 
 from .domain_tree import Node
 from .finding import Finder
+from .recent_pages import TWEET_SECONDS
 
 RANKED = 200
 """The newest matches that `top` ranks; 200 ids of 8 bytes are a token of 2 KB."""
@@ -63,6 +64,8 @@ class Page(NamedTuple):
     engaged: Engaged
     following: Place
     unreachable: Sequence[str]
+    until: float
+    """When the search that it is of is no longer shared (monotonic); 0: at once."""
 
     def message(self, shape: Shape, corrected_query: str) -> bytes:
         """The serialized SearchResponse."""
@@ -101,7 +104,9 @@ class Pages:
         self._tweets = tweets
         self._graph = graph
         self._visibility = visibility
-        self._tweet_shelf: Shelf[Shown] = Shelf("found tweets", self._load_tweets, MAX_TWEETS)
+        self._tweet_shelf: Shelf[Shown] = Shelf(
+            "found tweets", self._load_tweets, MAX_TWEETS, TWEET_SECONDS
+        )
         self._viewers = Viewers(tweets, VIEWER_SECONDS)
         self._user_shelf: Shelf[bytes] = Shelf("found users", self._load_users, MAX_USERS)
 
@@ -110,6 +115,7 @@ class Pages:
         ids, before, ranks = place
         shown: list[Shown] = []
         unreachable: dict[str, None] = {}
+        until = 0.0
         for _ in range(MAX_ROUNDS):
             if not ids and before != END:
                 limit = RANKED if ranks else max(CHUNK, size)
@@ -117,6 +123,7 @@ class Pages:
                     tree, limit, before=0 if before == START else before, scored=ranks
                 )
                 unreachable |= dict.fromkeys(found.unreachable)
+                until = min(until or found.until, found.until)
                 ids, before, ranks = found.ids, found.before, False
             ids, some = await self._take(ids, size - len(shown), viewer)
             shown += some
@@ -126,7 +133,8 @@ class Pages:
         users = [user for user in await self._user_shelf.get_many(authors) if user]
         engaged = await self._viewers.engaged(viewer, [tweet.tweet_id for tweet in shown])
         frames = [tweet.framed for tweet in shown]
-        return Page(frames, users, engaged, Place(ids, before), list(unreachable))
+        shared_until = 0.0 if unreachable else until
+        return Page(frames, users, engaged, Place(ids, before), list(unreachable), shared_until)
 
     async def _take(
         self, ids: tuple[int, ...], wanted: int, viewer: int

@@ -21,7 +21,8 @@ from clients.tail import Position
 from clients.tweet import TweetClient
 from services.search.domain_shards import Part
 from services.search.index.entries import entry_of
-from services.search.index.shard_index import Progress, Question, ShardIndex
+from services.search.index.shard_index import Progress, ShardIndex
+from services.search.index.snapshot import Question
 from services.search.query.understanding import understand
 
 from .bench import Bench

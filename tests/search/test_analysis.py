@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.search.analysis import Kind, analyze, by_filters, normalized, without_markup
+from services.search.analysis import (
+    Kind,
+    analyze,
+    by_filters,
+    normalized,
+    terms_of,
+    without_markup,
+    words_of,
+)
 
 TEXTS = st.text(
     st.sampled_from(string.printable.replace("\x0b", "").replace("\x0c", "")), max_size=60
@@ -23,6 +31,25 @@ PIECES = st.lists(
 @given(TEXTS | PIECES)
 def test_the_short_ways_say_what_the_filters_say(text: str) -> None:
     assert analyze(text) == list(by_filters(text))
+
+
+TAGGED = st.lists(
+    st.sampled_from(["#tag", "#12", "#a_b", "x#y", "##z", "don't", "'s", "_", "/#w", "a" * 70, "A1",
+                     "#" + "B" * 70, "&#c", "\n", "-", "WWW", ":", "/"])
+)  # fmt: skip
+
+
+@given(TEXTS | PIECES | TAGGED.map(" ".join) | TAGGED.map("".join))
+def test_the_shortest_way_says_what_the_others_say(text: str) -> None:
+    found = words_of(text)
+    tokens = analyze(text)
+    kinds = {token.kind for token in tokens}
+    if found is None:
+        assert "@" in text or "://" in text or "www." in text.lower()
+        return
+    assert kinds <= {Kind.WORD, Kind.HASHTAG}
+    assert found.words == [term for token in tokens for term in terms_of(token)]
+    assert found.hashtags == [token.term for token in tokens if token.kind is Kind.HASHTAG]
 
 
 @given(st.text(max_size=80))

@@ -17,11 +17,13 @@ from aviary.tweet.v1.tweet_pb2 import Location, Tweet
 from clients.tail import Position
 from services.chassis.snowflake import id_at
 from services.search.domain_places import EARTH_KM, Box, Near, Place, Point
-from services.search.domain_shards import Answer, Hit, newest
+from services.search.domain_shards import Answer, newest
 from services.search.domain_tree import And, Node, Not, Or, Term
 from services.search.index import sieve
 from services.search.index.entries import entry_of
-from services.search.index.shard_index import Progress, Question, ShardIndex
+from services.search.index.estimates import cost_of
+from services.search.index.shard_index import Progress, ShardIndex
+from services.search.index.snapshot import Question
 from services.search.query.understanding import expression_of, understand
 
 from .test_ranking import NOW_MS, finder, top
@@ -116,7 +118,7 @@ def indexed(tweets: Sequence[Tweet]) -> Iterator[ShardIndex]:
 
 
 def ids(answer: Answer) -> list[int]:
-    return [hit.tweet_id for hit in answer.hits]
+    return list(answer.ids)
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def walked(index: ShardIndex, asked: Node, size: int) -> list[int]:
         page = index.search(Question(asked, size, before))
         assert page.searched_to == 0
         found += ids(page)
-        if len(page.hits) < size:
+        if len(page.ids) < size:
             return found
         before = found[-1]
 
@@ -209,10 +211,10 @@ def test_shards_that_end_early_skip_nothing(monkeypatch: pytest.MonkeyPatch, cou
 
 
 def test_answers_of_shards_become_one() -> None:
-    whole = Answer([Hit(9, 0.0), Hit(5, 0.0), Hit(2, 0.0)])
-    early = Answer([Hit(8, 0.0)], searched_to=4)
-    assert newest([whole, early], 10) == Answer([Hit(9, 0.0), Hit(8, 0.0), Hit(5, 0.0)], 4)
-    assert newest([whole], 2) == Answer([Hit(9, 0.0), Hit(5, 0.0)])
+    whole = Answer([9, 5, 2])
+    early = Answer([8], searched_to=4)
+    assert newest([whole, early], 10) == Answer([9, 8, 5], searched_to=4)
+    assert newest([whole], 2) == Answer([9, 5])
     assert newest([], 2) == Answer([])
 
 
@@ -232,12 +234,16 @@ def test_shards_rank_places_as_one_index() -> None:
                 assert found != sorted(found, reverse=True), "words score here too"
 
 
+def cost(index: ShardIndex, asked: Node) -> int:
+    return cost_of(asked, index.estimate(asked))
+
+
 def test_only_few_candidates_are_sifted_in_the_event_loop() -> None:
     with indexed([at(n, 0.0, 0.0) for n in range(300)]) as index:
         word, near = Term("text", "ash"), Near(0.0, 0.0)
-        assert index.cost(word) == 300
-        assert index.cost(And((word, near))) == 300 * 1_000
-        assert index.cost(And((Term("text", "rare"), near))) == 0
+        assert cost(index, word) == 300
+        assert cost(index, And((word, near))) == 300 * 1_000
+        assert cost(index, And((Term("text", "rare"), near))) == 0
 
 
 def test_the_place_of_a_tweet_read_again_stays() -> None:

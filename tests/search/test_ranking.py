@@ -23,7 +23,8 @@ from services.search.authors import Authors
 from services.search.domain_shards import Answer, Part, shard_of
 from services.search.finding import Finder
 from services.search.index.entries import entry_of
-from services.search.index.shard_index import Progress, Question, ShardIndex
+from services.search.index.shard_index import Progress, ShardIndex
+from services.search.index.snapshot import Question
 from services.search.query.understanding import understand
 from services.search.shards.replica import Statistics
 from services.search.shards.scatter import Scatter
@@ -133,11 +134,11 @@ def test_reindexing_replaces_and_deleting_removes(tmp_path: Path) -> None:
         assert entry is not None
         index.apply([entry], ())
         index.commit(Progress(Position(1, 1), complete=True))
-    assert (index.tweet_count, len(index.search(question).hits)) == (1, 1)
+    assert (index.tweet_count, len(index.search(question).ids)) == (1, 1)
     index.apply((), [tweet.tweet_id])
-    assert len(index.search(question).hits) == 1, "what is not committed is not found"
+    assert len(index.search(question).ids) == 1, "what is not committed is not found"
     index.commit(Progress(Position(1, 2), complete=True))
-    assert (index.tweet_count, index.search(question).hits) == (0, [])
+    assert (index.tweet_count, index.search(question).ids) == (0, [])
     index.close()
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from aviary.search.v1 import shard_pb2
 from services.search.domain_shards import Answer
-from services.search.index.shard_index import Question
+from services.search.index.snapshot import Question
 from services.search.shards.addresses import addresses_of
 from services.search.shards.replica import Replica, Statistics
 from services.search.shards.scatter import Scatter

@@ -1,5 +1,6 @@
 """What the index keeps of a tweet."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tantivy
@@ -12,12 +13,18 @@ from ..domain_tree import HAS, HASHTAG, MENTION, TEXT, URL
 
 TWEET_ID, USER_ID, LENGTH, REACTIONS = "tweet_id", "user_id", "length", "reactions"
 LONGITUDE, LATITUDE = "longitude", "latitude"
+KEY, SECOND = "key", "second"
+"""The id once more: scrambled, by column, and its second (1,024 ms), by term. See `newest`."""
 MARK, PLACE = "mark", "place"
 """A document of its own says how far the index has come."""
 FIELDS = {HASHTAG: "hashtags", MENTION: "mentions", URL: "urls", HAS: "has"}
 HAS_NAMES = {Kind.URL: "links", Kind.HASHTAG: "hashtags", Kind.MENTION: "mentions"}
 MAX_LENGTH = 1_000
 """Terms of one tweet; far more than 280 characters can hold."""
+SECOND_BITS = 32
+_SCRAMBLER = 0x5851F42D4C957F2D
+_UNSCRAMBLER = pow(_SCRAMBLER, -1, 1 << 63)
+_MASK = (1 << 63) - 1
 
 
 class Entry(NamedTuple):
@@ -43,6 +50,8 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
     builder.add_integer_field(TWEET_ID, indexed=True, fast=True)
     builder.add_integer_field(USER_ID, indexed=True)
+    builder.add_integer_field(KEY, fast=True)
+    builder.add_integer_field(SECOND, indexed=True)
     builder.add_integer_field(LENGTH, fast=True)
     builder.add_integer_field(REACTIONS, fast=True)
     builder.add_float_field(LONGITUDE, fast=True)
@@ -52,17 +61,34 @@ def schema() -> tantivy.Schema:
     return builder.build()
 
 
+def key_of(tweet_id: int) -> int:
+    """The key of an id: neighbours are far from each other, so that their column has no blocks."""
+    return tweet_id * _SCRAMBLER & _MASK
+
+
+def ids_of_keys(keys: Sequence[int | float | bool | None]) -> list[int]:
+    """The ids that have these keys, as their column has them; 0 where it has none."""
+    unscramble, mask = _UNSCRAMBLER, _MASK
+    return [(key or 0) * unscramble & mask for key in keys]  # type: ignore[operator]
+
+
+def second_of(tweet_id: int) -> int:
+    """The second in which a tweet was made; ids of one second are neighbours."""
+    return tweet_id >> SECOND_BITS
+
+
 def entry_of(tweet: Tweet) -> Entry | None:
     """The entry of a tweet; None for a retweet, which is found as its original."""
     if tweet.HasField("retweeted_status"):
         return None
     text = without_markup(tweet.status)
     has = "media" if tweet.media else ""
-    words = words_of(text)
-    if words is not None:  # three tweets of four
-        return _entry(tweet, words[:MAX_LENGTH], {}, has)
+    plain = words_of(text)
+    if plain is not None and len(plain.words) <= MAX_LENGTH:  # most tweets
+        terms = {Kind.HASHTAG: plain.hashtags} if plain.hashtags else {}
+        return _entry(tweet, plain.words, terms, has)
     tokens = analyze(text)[:MAX_LENGTH]
-    terms: dict[Kind, list[str]] = {}
+    terms = {}
     for token in tokens:
         terms.setdefault(token.kind, []).append(token.term)
     words = [term for token in tokens for term in terms_of(token)]
@@ -99,6 +125,8 @@ def document_of(entry: Entry) -> tantivy.Document:
     fields: dict[str, int | float | str] = {
         TWEET_ID: entry.tweet_id,
         USER_ID: entry.user_id,
+        KEY: key_of(entry.tweet_id),
+        SECOND: second_of(entry.tweet_id),
         TEXT: entry.text,
         LENGTH: entry.length,
         REACTIONS: entry.reactions,

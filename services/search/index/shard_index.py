@@ -7,7 +7,7 @@ it follows from: after a crash the two cannot disagree.
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,21 +15,20 @@ import structlog
 import tantivy
 
 from clients.tail import Position
-from services.chassis.snowflake import unix_ms_of
 
-from ..domain_ranking import Leaf, score, scoring_leaves, text_score, weight_of_leaf
-from ..domain_shards import Answer, Hit
-from ..domain_tree import FROM, TEXT, And, Node, Or, Phrase, Term
-from .entries import LENGTH, MARK, PLACE, REACTIONS, TWEET_ID, Entry, document_of, schema
-from .queries import Queries, both, ids_among, ids_between, newest
-from .sieve import Sieve, has_circles
+from ..domain_shards import Answer
+from ..domain_tree import Node
+from .entries import MARK, PLACE, TWEET_ID, Entry, document_of, schema, second_of
+from .estimates import Estimate
+from .newest import Spread
+from .queries import ANY_ID, ids_between, newest
+from .snapshot import Question, Snapshot
+from .touched import Touched
 
 HEAP_BYTES = 64 << 20
 THE_MARK = "here"
-CANDIDATE = 1_000
-"""Postings that may be looked at in the time that one candidate of a circle takes."""
-MAX_OPTIONAL = 8
-"""Alternatives of an `OR` that are told apart in a score; more of them score alike."""
+SPREAD_SECONDS = 10.0
+"""How long it is taken as known how many tweets a second brings."""
 log = structlog.get_logger()
 
 
@@ -38,16 +37,6 @@ class Progress(NamedTuple):
 
     position: Position
     complete: bool
-
-
-class Question(NamedTuple):
-    """The newest `limit` matches with an id below `before` (0: any), scored by the weights."""
-
-    tree: Node
-    limit: int
-    before: int = 0
-    weights: Mapping[str, float] | None = None
-    now_ms: int = 0
 
 
 class ShardIndex:
@@ -60,7 +49,12 @@ class ShardIndex:
         self._index.config_reader("manual", 0)
         self._writer = self._index.writer(HEAP_BYTES, 1)
         self._lock = threading.Lock()
+        self.touched = Touched()
+        """Which words were put in since when."""
+        self._spread_at, self._spread_of = float("-inf"), 0
         self._searcher = self._reloaded()
+        self._newest_id = self._read_newest_id()
+        self._snapshot = self._taken()
         self._progress = self._read_progress()
 
     @property
@@ -90,12 +84,18 @@ class ShardIndex:
         xid, seq, complete = str(self._searcher.doc(hits[0][1]).get_first(PLACE)).split(":")
         return Progress(Position(int(xid), int(seq)), complete == "1")
 
+    def _read_newest_id(self) -> int:
+        every = ids_between(0, ANY_ID, self._schema)
+        return next(iter(newest(self._searcher, every, 1)), 0)
+
     def apply(self, added: Iterable[Entry], deleted: Iterable[int]) -> None:
         """Put tweets in, in place of what was there of them, and take tweets out."""
         with self._lock:
             for entry in added:
                 self._writer.delete_documents_by_term(TWEET_ID, entry.tweet_id)
                 self._writer.add_document(document_of(entry))
+                self._newest_id = max(self._newest_id, entry.tweet_id)
+                self.touched.put(entry)
             for tweet_id in deleted:
                 self._writer.delete_documents_by_term(TWEET_ID, tweet_id)
 
@@ -108,6 +108,8 @@ class ShardIndex:
             self._writer.add_document(tantivy.Document(**place))
             self._writer.commit()
             self._searcher, self._progress = self._reloaded(), progress
+            self._snapshot = self._taken()
+            self.touched.committed()
 
     def empty(self) -> None:
         """Take everything out; findable until the next commit."""
@@ -125,96 +127,27 @@ class ShardIndex:
         searcher = self._searcher
         return [searcher.doc_freq(field, value) for field, value in terms]
 
-    def cost(self, tree: Node) -> int:
-        """About how many postings a search looks at, or could in its time."""
-        return self._postings(tree) * (CANDIDATE if has_circles(tree) else 1)
-
-    def _postings(self, tree: Node) -> int:
-        match tree:
-            case And(children):
-                return min(map(self._postings, children))
-            case Or(children):
-                return sum(map(self._postings, children))
-            case Term(field, value) if field != FROM:
-                return self._searcher.doc_freq(field, value)
-            case Phrase(values):
-                return 2 * min(self._searcher.doc_freq(TEXT, value) for value in values)
-        return self._searcher.num_docs
+    def estimate(self, tree: Node) -> Estimate:
+        """How many tweets match a tree."""
+        return self._snapshot.estimate(tree)
 
     def hashtags(self, prefix: str, limit: int) -> list[tuple[str, int]]:
         """The most used hashtags that start with something, and how many tweets hold them."""
         return self._searcher.terms_with_prefix("hashtag", prefix, limit=limit)
 
-    def search(self, question: Question) -> Answer:
-        """The answer to a question."""
-        searcher, searched_to = self._searcher, 0
-        if has_circles(question.tree):
-            sieve = Sieve(searcher, self._schema, question.tree)
-            found, searched_to = sieve.newest(question.limit, question.before)
-            query = ids_among(found, self._schema)
-        else:
-            query = Queries(self._schema).of(question.tree)
-            if question.before:
-                query = both(query, ids_between(0, question.before, self._schema))
-            found = newest(searcher, query, question.limit)
-        if not question.weights or not found:
-            return Answer([Hit(tweet_id, 0.0) for tweet_id in found], searched_to)
-        return Answer(self._scored(searcher, query, question, found), searched_to)
+    def search(self, question: Question, estimate: Estimate | None = None) -> Answer:
+        """The answer to a question; `estimate` is that of its tree, where it is known."""
+        snapshot = self._snapshot
+        return snapshot.search(question, estimate or snapshot.estimate(question.tree))
 
-    def _scored(
-        self,
-        searcher: tantivy.Searcher,
-        query: tantivy.Query,
-        question: Question,
-        found: Mapping[int, tantivy.DocAddress],
-    ) -> list[Hit]:
-        addresses = list(found.values())
-        lengths = searcher.fast_field_values(LENGTH, addresses)
-        reactions = searcher.fast_field_values(REACTIONS, addresses)
-        weights = self._matched_weights(searcher, query, question, found)
-        return [
-            Hit(
-                tweet_id,
-                score(
-                    text_score(weights[tweet_id], int(length or 0)),
-                    question.now_ms - unix_ms_of(tweet_id),
-                    int(reacted or 0),
-                ),
-            )
-            for tweet_id, length, reacted in zip(found, lengths, reactions, strict=True)
-        ]
-
-    def _matched_weights(
-        self,
-        searcher: tantivy.Searcher,
-        query: tantivy.Query,
-        question: Question,
-        found: Iterable[int],
-    ) -> dict[int, float]:
-        """What the terms that each tweet holds weigh; of alternatives it may hold any."""
-        assert question.weights is not None
-        leaves = scoring_leaves(question.tree)
-        always = sum(weight_of_leaf(leaf, question.weights) for leaf in leaves if leaf.required)
-        weights = dict.fromkeys(found, always)
-        for leaf in [leaf for leaf in leaves if not leaf.required][:MAX_OPTIONAL]:
-            self._add_weight(searcher, query, question, leaf, weights)
-        return weights
-
-    def _add_weight(
-        self,
-        searcher: tantivy.Searcher,
-        query: tantivy.Query,
-        question: Question,
-        leaf: Leaf,
-        weights: dict[int, float],
-    ) -> None:
-        assert question.weights is not None
-        worth = weight_of_leaf(leaf, question.weights)
-        # The newest that match and hold this one: all of `weights` that hold it are among them.
-        held = both(query, Queries(self._schema).of(leaf.node))
-        for tweet_id in newest(searcher, held, question.limit):
-            if tweet_id in weights:
-                weights[tweet_id] += worth
+    def _taken(self) -> Snapshot:
+        """What is findable now."""
+        late = time.monotonic() - self._spread_at > SPREAD_SECONDS
+        if late or self._searcher.num_docs > 2 * self._spread_of:
+            self._spread_of = self._searcher.num_docs
+            self._spread = Spread(self._searcher, self._schema, second_of(self._newest_id))
+            self._spread_at = time.monotonic()
+        return Snapshot(self._searcher, self._schema, self._newest_id, self._spread)
 
 
 def _opened(folder: Path, wanted: tantivy.Schema) -> tantivy.Index:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tantivy
 
 from ..domain_places import Near, Point
-from ..domain_tree import Node, leaves
+from ..domain_tree import And, Node, Not, Or, leaves
 from .entries import LATITUDE, LONGITUDE
 from .queries import ANY_ID, Queries, both, ids_among, ids_between, newest
 
@@ -33,7 +33,12 @@ class Sifted(NamedTuple):
 
 def has_circles(tree: Node) -> bool:
     """Whether a tree asks what is near."""
-    return any(isinstance(leaf, Near) for leaf in leaves(tree))
+    match tree:
+        case And(children) | Or(children):
+            return any(map(has_circles, children))
+        case Not(child):
+            return has_circles(child)
+    return isinstance(tree, Near)
 
 
 class Sieve:

@@ -41,7 +41,8 @@ def understand(query: str) -> Understood:
     bounds.check(query)
     plain = " ".join(without_markup(query).split())
     bounds.check_pairs(plain)
-    return Understood(plain, tuple(analyze(plain)), parse(plain))
+    tokens = tuple(analyze(plain))
+    return Understood(plain, tokens, parse(plain, tokens))
 
 
 async def corrected(understood: Understood, frequencies: Frequencies) -> Understood:

@@ -8,7 +8,7 @@ from clients.errors import PeerError
 from services.chassis.call import Call
 from services.chassis.errors import InvalidFieldError
 
-from ..index.shard_index import Question
+from ..index.snapshot import Question
 from ..shards.replica import LocalReplica, Replica
 from ..shards.scatter import Scatter
 from ..tree_messages import node_of
@@ -41,10 +41,9 @@ class ShardMethods:
             {each.term: each.weight for each in request.weights} or None,
             request.now_ms,
         )
-        hits, searched_to = await self._local.search(question)
+        ids, scores, searched_to = await self._local.search(question)
         return pb.SearchShardResponse(
-            hits=[shard_pb2.Hit(tweet_id=hit.tweet_id, score=hit.score) for hit in hits],
-            searched_to_tweet_id=searched_to,
+            tweet_ids=ids, scores=scores, searched_to_tweet_id=searched_to
         )
 
     async def get_shard_statistics(

@@ -9,9 +9,11 @@ from aviary.search.v1 import search_service_pb2 as pb
 from aviary.search.v1 import shard_pb2
 from clients.search import SearchClient
 
-from ..domain_shards import Answer, Hit
+from ..domain_shards import Answer
+from ..index.estimates import cost_of
 from ..index.follower import Follower
-from ..index.shard_index import Question, ShardIndex
+from ..index.shard_index import ShardIndex
+from ..index.snapshot import Question
 from ..tree_messages import message_of
 
 THREADS = 2
@@ -54,10 +56,11 @@ class LocalReplica:
 
     async def search(self, question: Question) -> Answer:
         """The newest hits, with scores where the question has weights."""
-        if self._index.cost(question.tree) <= CHEAP:
-            return self._index.search(question)
+        estimate = self._index.estimate(question.tree)
+        if cost_of(question.tree, estimate) <= CHEAP:
+            return self._index.search(question, estimate)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._index.search, question)
+        return await loop.run_in_executor(self._threads, self._index.search, question, estimate)
 
     async def statistics(self, terms: Sequence[str]) -> Statistics:
         """How common terms are here."""
@@ -102,8 +105,7 @@ class RemoteReplica:
         for term, weight in (question.weights or {}).items():
             request.weights.add(term=term, weight=weight)
         reply = await self._client.search_shard(request)
-        hits = [Hit(hit.tweet_id, hit.score) for hit in reply.hits]
-        return Answer(hits, reply.searched_to_tweet_id)
+        return Answer(reply.tweet_ids, reply.scores, reply.searched_to_tweet_id)
 
     async def statistics(self, terms: Sequence[str]) -> Statistics:
         """How common terms are there."""
