@@ -5,7 +5,7 @@ them, 3 what the caller did to them, 4 the next page's token. What else it has g
 """
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from aviary.tweet.v1.viewer_pb2 import Viewer
 from clients.wire import frame, tag_of
@@ -20,11 +20,12 @@ class Engaged(NamedTuple):
     favorited: Collection[int]
     retweeted: Collection[int]
 
-    def among(self, tweet_ids: Collection[int]) -> Self:
+    def among(self, tweet_ids: Collection[int]) -> "Engaged":
         """As far as it concerns these tweets, in their order."""
-        return self._replace(
-            favorited=[tweet_id for tweet_id in tweet_ids if tweet_id in self.favorited],
-            retweeted=[tweet_id for tweet_id in tweet_ids if tweet_id in self.retweeted],
+        favorited, retweeted = self
+        return Engaged(
+            [tweet_id for tweet_id in tweet_ids if tweet_id in favorited],
+            [tweet_id for tweet_id in tweet_ids if tweet_id in retweeted],
         )
 
     def viewer(self) -> Viewer:

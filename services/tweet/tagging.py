@@ -14,7 +14,7 @@ from services.chassis.errors import UnavailableError
 from .domain_tags import FIELD, Tagged, is_name
 from .errors import MediaTagNeedsPhotoError, TaggedUserNotFoundError
 from .media.domain import MediaRow
-from .media.formats import Kind
+from .media.domain_formats import Kind
 from .mentions import MentionResolver, Named
 from .visibility import TweetVisibility
 

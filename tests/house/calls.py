@@ -50,14 +50,13 @@ def unseen_in(service: str) -> set[str]:
     seen: set[str] = set()
     unseen: set[tuple[str, str]] = set()
     for place, node in reached_from(service):
-        types = dict(_typed(node))
-        known = {text for text, kind in types.items() if _answering(place, kind, made)}
-        seen |= {_last(text) for text in known}
-        for each in ast.walk(node):
-            if isinstance(each, ast.Attribute) and each.attr in calling:
-                receiver = ast.unparse(each.value)
-                if receiver not in types:
-                    unseen.add((_last(receiver), f"{place.module}: {receiver}.{each.attr}"))
+        for function, types in _scopes(node):
+            seen |= {_last(x) for x, kind in types.items() if _answering(place, kind, made)}
+            for each in ast.walk(function):
+                if isinstance(each, ast.Attribute) and each.attr in calling:
+                    receiver = ast.unparse(each.value)
+                    if receiver not in types:
+                        unseen.add((_last(receiver), f"{place.module}: {receiver}.{each.attr}"))
     return {text for last, text in unseen if last in seen}
 
 
@@ -190,28 +189,43 @@ def _of_self(function: Function) -> set[str]:
 
 def _read(node: Definition) -> Iterator[tuple[str, str]]:
     """What is read from something whose type is said: the type's name and the attribute's."""
-    types = dict(_typed(node))
-    for each in ast.walk(node):
-        if isinstance(each, ast.Attribute) and (kind := types.get(ast.unparse(each.value))):
-            yield kind, each.attr
+    for function, types in _scopes(node):
+        for each in ast.walk(function):
+            if isinstance(each, ast.Attribute) and (kind := types.get(ast.unparse(each.value))):
+                yield kind, each.attr
 
 
 def _last(text: str) -> str:
     return text.rpartition(".")[2].lstrip("_")
 
 
-def _typed(node: Definition) -> Iterator[tuple[str, str]]:
-    """Expressions of which the type is said: parameters, what they are kept as, clients made."""
-    for function in (f for f in ast.walk(node) if isinstance(f, FUNCTIONS)):
-        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-        said = {a.arg: _type(a.annotation) for a in arguments if a.annotation}
-        yield from said.items()
-        for each in ast.walk(function):
-            if isinstance(each, ast.Assign):
-                kept = ast.unparse(each.value)
-                made = [n.id for n in ast.walk(each.value) if isinstance(n, ast.Name)]
-                kinds = [said[kept]] if kept in said else [n for n in made if n in clients()]
-                yield from ((ast.unparse(each.targets[0]), kind) for kind in kinds)
+def _scopes(node: Definition) -> Iterator[tuple[Function, dict[str, str]]]:
+    """The functions of a definition, each with the types of the expressions of which one is said.
+
+    These are its parameters, clients made there, and what any of them is kept as in `self`.
+    """
+    functions = [node] if isinstance(node, FUNCTIONS) else node.body
+    scopes = [(f, dict(_said(f))) for f in functions if isinstance(f, FUNCTIONS)]
+    kept = {x: kind for _, types in scopes for x, kind in types.items() if x.startswith("self.")}
+    yield from ((function, types | kept) for function, types in scopes)
+
+
+def _said(function: Function) -> Iterator[tuple[str, str]]:
+    said = {a.arg: _type(a.annotation) for a in _arguments(function) if a.annotation}
+    yield from said.items()
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Assign):
+            kept = ast.unparse(statement.value)
+            made = [n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)]
+            kinds = [said[kept]] if kept in said else [n for n in made if n in clients()]
+            yield from ((ast.unparse(statement.targets[0]), kind) for kind in kinds)
+
+
+def _arguments(function: Function) -> Iterator[ast.arg]:
+    """The parameters of a function, those of the functions within it too."""
+    for each in ast.walk(function):
+        if isinstance(each, FUNCTIONS):
+            yield from (*each.args.posonlyargs, *each.args.args, *each.args.kwonlyargs)
 
 
 def _type(annotation: ast.expr) -> str:

@@ -166,6 +166,8 @@ async def storm(world: World, users: list[int], tweets: list[str], size: int) ->
                 await act(int(chance.choice(tweets)))
             except PeerError:
                 failed += 1
+                # As clients do; else all would have failed before the replica is back.
+                await asyncio.sleep(0.1)
 
     async def kill() -> None:
         while sent < size // 2:

@@ -130,8 +130,9 @@ async def test_the_way_out_carries_the_processs_own_name(secure: Secure) -> None
         assert await listed(BatchListUserTweetIdsRequest()) is not None
     async with Peer("tweet", f"tweet@127.0.0.1:{secure.mesh.ports('graph')['egress']}") as peer:
         listed = peer.unary(LIST, bytes)
-        with pytest.raises(PeerError):  # Graph calls nobody, so it has no way there
+        with pytest.raises(PeerError) as refused:  # Graph calls nobody, so it has no way there
             await listed(BatchListUserTweetIdsRequest())
+    assert refused.value.code is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_rotation_drops_nothing(secure: Secure) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aviary.search.v1 import search_service_pb2 as pb
-from services.chassis.viewers import NOT_ENGAGED
+from services.chassis.tweet_page import NOT_ENGAGED
 from services.search.pages import Page, Place
 from services.search.servicer.tweets import TweetMethods
 

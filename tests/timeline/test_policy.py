@@ -52,14 +52,17 @@ def test_overrides_beat_the_threshold() -> None:
 
 @given(st.lists(st.integers(0, 300), max_size=50), st.integers(0, 200))
 def test_an_author_crosses_back_only_over_a_tenth(counts: list[int], threshold: int) -> None:
-    pulled, crossed_at = False, 0
+    pulled = False
     for count in counts:
         states = {ME: State.PULLED} if pulled else {}
         should = Policy(pull_threshold=threshold, states=states).should_pull(ME, count)
-        if should != pulled:
-            if not should:
-                assert count < crossed_at * 0.9
-            pulled, crossed_at = should, count
+        if count > threshold:
+            assert should
+        elif count * 10 < threshold * 9:
+            assert not should
+        else:
+            assert should == pulled, "in between nobody crosses"
+        pulled = should
 
 
 def test_the_set_of_pulled_stays_the_same_object() -> None:

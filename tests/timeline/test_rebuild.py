@@ -128,7 +128,7 @@ async def test_a_build_that_fails_leaves_nothing_to_wait_for(rig: Rig, world: Wo
 
     posts(world, 3)
     healthy, world.following_ids = world.following_ids, fail  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="no graph for"):
         await rig.walk(VIEWER)
     assert await rig.entries(VIEWER) == []
     world.following_ids = healthy  # type: ignore[method-assign]

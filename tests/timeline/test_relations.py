@@ -115,7 +115,7 @@ async def test_graph_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(world, "viewer_rules", away)
     clock.now += 10 * KEEP_SECONDS
     assert (await cache.get(VIEWER)).following == {A}
-    with pytest.raises(PeerError):
+    with pytest.raises(PeerError, match="away"):
         await cache.get(A)
 
 

@@ -31,8 +31,9 @@ async def test_everything_that_hung_on_it_goes(
     await asyncio.gather(*(tweets.favorite(made.tweet_id, user) for user in users))
     await tweets.delete(made.tweet_id)
     for retweet in retweets:
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refused:
             await tweets.get(retweet.tweet_id)
+        assert refused.value.reason == "TWEET_NOT_FOUND"
     await until_clean(tweets)
     assert await tweets.sql("SELECT count(*) FROM favorites") == [(0,)]
     assert await tweets.sql("SELECT count(*) FROM retweets") == [(0,)]

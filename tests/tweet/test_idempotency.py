@@ -99,8 +99,9 @@ async def test_a_target_gone_since_does_not_change_the_answer(tweets: Tweets) ->
 
 
 async def test_a_refused_post_does_not_use_its_key_up(tweets: Tweets) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         await tweets.create(status="", key="k")
+    assert refused.value.reason == "STATUS_EMPTY"
     assert (await tweets.create(status="now", key="k")).user_id == ALICE
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from services.tweet.errors import MediaBrokenError
-from services.tweet.media.formats import PNG
+from services.tweet.media.domain_formats import PNG
 from services.tweet.media.inspecting import Inspector
 
 from . import samples

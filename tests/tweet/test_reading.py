@@ -189,8 +189,9 @@ async def test_a_crash_between_commit_and_answer_leaves_nothing_readable(
         raise RuntimeError("crash")
 
     monkeypatch.setattr(DeletionStore, "delete", crashing)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         await fresh.delete(made.tweet_id)
+    assert refused.value.code.name == "INTERNAL"
     await _missing(fresh, made.tweet_id)
 
 
@@ -204,8 +205,9 @@ async def test_a_delete_that_fails_leaves_the_tweet_readable(
         raise RuntimeError("no")
 
     monkeypatch.setattr(DeletionStore, "delete", failing)
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         await fresh.delete(made.tweet_id)
+    assert refused.value.code.name == "INTERNAL"
     assert (await fresh.get(made.tweet_id)).status == "x"
 
 

@@ -64,8 +64,9 @@ async def test_taking_back(known: Known) -> None:
     await tweets.unretweet(original.tweet_id, BOB)
     assert (await tweets.get(original.tweet_id)).retweet_count == 0
     assert not (await tweets.page(user_id=BOB)).tweets
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         await tweets.get(first.tweet_id)
+    assert refused.value.reason == "TWEET_NOT_FOUND"
     [gone] = await tweets.sql("SELECT payload FROM events WHERE kind = 'TweetDeleted'")
     told = payload_pb2.TweetDeleted.FromString(gone[0])
     assert (told.tweet_id, told.user_id) == (first.tweet_id, BOB)

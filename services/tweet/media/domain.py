@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.chassis.errors import InvalidFieldError
 
 from ..errors import MediaLimitError, MediaNotFoundError
-from .formats import Kind
+from .domain_formats import Kind
 
 MAX_ALT_TEXT = 1_000
 MAX_MEDIA = 4

@@ -15,7 +15,7 @@ import structlog
 from services.chassis.errors import OverloadedError
 
 from ..errors import MediaBrokenError, MediaPixelsError
-from .formats import MAX_PIXELS, MAX_SIDE, MediaType
+from .domain_formats import MAX_PIXELS, MAX_SIDE, MediaType
 from .inspect.findings import Findings
 
 MODULE = "services.tweet.media.inspect"

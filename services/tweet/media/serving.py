@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .formats import TYPES
+from .domain_formats import TYPES
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
 KEY = re.compile(r"[0-9a-f]{64}\.(%s)" % "|".join(TYPES))  # noqa: UP031 - braces are the pattern's

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from services.chassis.errors import OverloadedError
 
 from ..errors import MediaTooLargeError, MediaTypeUnsupportedError
-from .formats import ACCEPTED, HEAD_BYTES, MediaType, type_of
+from .domain_formats import ACCEPTED, HEAD_BYTES, MediaType, type_of
 
 WRITE_BYTES = 1 << 20
 MAX_OF_USER = 4

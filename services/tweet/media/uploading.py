@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from services.chassis.snowflake import Snowflakes
 
 from .domain import MediaRow
-from .formats import MediaType
+from .domain_formats import MediaType
 from .inspect.findings import Findings
 from .inspecting import Inspector
 from .objects import MediaObjects

@@ -8,7 +8,7 @@ import resource
 import sys
 from pathlib import Path
 
-from ..formats import MP4, TYPES, VIDEO_BYTES, WEBM
+from ..domain_formats import MP4, TYPES, VIDEO_BYTES, WEBM
 from . import mp4, webm
 from .findings import BrokenError, Findings, TooManyPixelsError
 

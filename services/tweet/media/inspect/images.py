@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import GifImagePlugin, Image, ImageCms, ImageFile, ImageOps, ImageSequence
 
-from ..formats import (
+from ..domain_formats import (
     GIF,
     JPEG,
     MAX_ANIMATED_PIXELS,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..formats import MAX_SIDE, MP4
+from ..domain_formats import MAX_SIDE, MP4
 from .findings import BrokenError, Findings, TooManyPixelsError, picture_of
 from .samples import erase, erase_samples
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..formats import MAX_SIDE, WEBM
+from ..domain_formats import MAX_SIDE, WEBM
 from .findings import BrokenError, Findings, TooManyPixelsError, picture_of
 from .samples import erase
 
