@@ -17,7 +17,7 @@ from .telemetry import MethodMetrics
 
 DEADLINE_MARGIN = 0.02
 """Seconds kept back from the caller's deadline, so that we can still say what timed out."""
-HANDED_ON = (REQUEST_ID, TRACE_PARENT, USER_ID)
+TRACED_BY = (REQUEST_ID, TRACE_PARENT)
 CANCELLED: int = StatusCode.CANCELLED.value[0]
 log = structlog.get_logger()
 
@@ -117,11 +117,9 @@ def _say_when(call: Call, failure: Failure) -> None:
 
 def _origin(call: Call) -> context.Origin:
     headers = call.headers
-    return context.Origin(
-        deadline=call.deadline,
-        metadata=tuple(
-            (name.decode(), headers[name].decode("latin-1"))
-            for name in HANDED_ON
-            if name in headers
-        ),
+    trace = tuple(
+        (name.decode(), headers[name].decode("latin-1")) for name in TRACED_BY if name in headers
     )
+    caller = headers.get(USER_ID)
+    metadata = trace if caller is None else (*trace, (USER_ID.decode(), caller.decode("latin-1")))
+    return context.Origin(call.deadline, metadata, trace)

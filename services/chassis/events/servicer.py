@@ -207,6 +207,7 @@ def _message(event: LoggedEvent) -> event_pb2.Event:
         payload=event.payload,
         create_time=Timestamp(seconds=seconds, nanos=microseconds * 1000),
         attempt=event.attempt,
+        traceparent=event.traceparent,
     )
 
 
