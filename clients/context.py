@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from .tracing import Trace, Tracer, parent_of
+from .tracing import Trace, Tracer, distinct, is_sampled, parent_of
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that an outgoing call may take when nothing stricter is known."""
@@ -23,6 +23,8 @@ class Origin:
     """What of it is not the caller's: by this the call is found in logs and traces."""
     tracer: Tracer | None = None
     """What makes spans of what is done; None where nobody collects them."""
+    links: tuple[str, ...] = ()
+    """Where it is done for several calls: the traceparents of those that are collected."""
 
     def timeout(self) -> float:
         """Seconds left for an outgoing call, never more than the default."""
@@ -44,10 +46,13 @@ def traceparent() -> str:
 def shared(origins: Sequence[Origin]) -> Origin:
     """The origin of work that is done for several calls at once.
 
-    It has the trace of all of them where they have one; it has nobody's deadline, and is done in
-    nobody's name.
+    It has the trace of all of them where they have one, and names them where they differ; it has
+    nobody's deadline, and is done in nobody's name.
     """
-    trace = origins[0].trace
-    if not trace or any(origin.trace != trace for origin in origins):
+    trace, tracer = origins[0].trace, origins[0].tracer
+    if not any(origin.trace != trace for origin in origins):
+        return Origin(metadata=trace, trace=trace, tracer=tracer) if trace else NOBODY
+    if tracer is None:
         return NOBODY
-    return Origin(metadata=trace, trace=trace, tracer=origins[0].tracer)
+    parents = distinct(parent_of(origin.trace) for origin in origins)
+    return Origin(tracer=tracer, links=tuple(filter(is_sampled, parents)))
