@@ -1,12 +1,11 @@
 """A collector of spans: a small HTTP server that decodes what OTLP exporters send."""
 
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -14,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from tests.mesh.eventually import eventually
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,16 @@ class Collector:
         self.url = url
         self.spans: list[Span] = []
         self.requests = 0
-        self._lock = threading.Lock()
 
     def take(self, body: bytes) -> None:
-        with self._lock:
-            self.requests += 1
-            for batch in ExportTraceServiceRequest.FromString(body).resource_spans:
-                service = _attributes(batch.resource.attributes)["service.name"]
-                for scope in batch.scope_spans:
-                    self.spans += [_span(service, span) for span in scope.spans]
+        self.requests += 1
+        for batch in ExportTraceServiceRequest.FromString(body).resource_spans:
+            service = _attributes(batch.resource.attributes)["service.name"]
+            for scope in batch.scope_spans:
+                self.spans += [_span(service, span) for span in scope.spans]
 
     def of(self, trace_id: str) -> list[Span]:
-        with self._lock:
-            return [span for span in self.spans if span.trace_id == trace_id]
+        return [span for span in self.spans if span.trace_id == trace_id]
 
     async def until(self, enough: Callable[[], bool]) -> None:
         """Wait until enough spans came."""
@@ -82,29 +79,20 @@ def _attributes(pairs: Any) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def collecting() -> AsyncIterator[Collector]:
     """A collector on a port of its own."""
+    port = free_port()
+    collector = Collector(f"http://127.0.0.1:{port}")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            known = self.path == "/v1/traces"
-            if known:
-                collector.take(body)
-            self.send_response(200 if known else 404)
-            self.send_header("content-type", "application/x-protobuf")
-            answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    async def take(request: web.Request) -> web.Response:
+        collector.take(await request.read())
+        answer = ExportTraceServiceResponse().SerializeToString()
+        return web.Response(body=answer, content_type="application/x-protobuf")
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector = Collector(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            server.shutdown()
-            thread.join()
+    application = web.Application()
+    application.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield collector
+    finally:
+        await runner.cleanup()

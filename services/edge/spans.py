@@ -7,6 +7,7 @@ from services.chassis.config import Settings
 
 COLLECTOR = "spans"
 _TRACER = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
+_SAMPLERS = "type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3"
 _HTTP_PORT = 80
 
 
@@ -23,18 +24,36 @@ def add(config: dict[str, Any], settings: Settings) -> None:
     manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     uri = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
     manager["tracing"] = {
-        # Of what comes with a `traceparent`, that one decides.
-        "random_sampling": {"value": 100 * settings.otlp_ratio},
         "provider": {
             "name": "envoy.tracers.opentelemetry",
             "typed_config": {
                 "@type": _TRACER,
                 "service_name": "edge",
                 "http_service": {"http_uri": {"uri": uri, "cluster": COLLECTOR, "timeout": "2s"}},
+                "sampler": _sampler(settings.otlp_ratio),
             },
         },
     }
     resources["clusters"].append(_collector(url.hostname, url.port or _HTTP_PORT))
+
+
+def _sampler(ratio: float) -> dict[str, Any]:
+    """Of what comes with a `traceparent`, that one decides."""
+    share = {"numerator": round(1_000_000 * ratio), "denominator": "MILLION"}
+    by_ratio = {
+        "name": "ratio",
+        "typed_config": {
+            "@type": f"{_SAMPLERS}.TraceIdRatioBasedSamplerConfig",
+            "sampling_percentage": share,
+        },
+    }
+    return {
+        "name": "parent",
+        "typed_config": {
+            "@type": f"{_SAMPLERS}.ParentBasedSamplerConfig",
+            "wrapped_sampler": by_ratio,
+        },
+    }
 
 
 def _collector(host: str, port: int) -> dict[str, Any]:
