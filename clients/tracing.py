@@ -10,7 +10,7 @@ import grpc
 
 REQUEST_ID, TRACEPARENT = "x-request-id", "traceparent"
 Trace: TypeAlias = tuple[tuple[str, str], ...]
-"""The metadata by which a call is found again: request id and traceparent, as far as given."""
+"""The metadata by which a call is found again: request id and then traceparent, where given."""
 _PARENT = re.compile(
     "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
 )
@@ -18,6 +18,7 @@ _REQUEST = re.compile(
     "(?!0{8})[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII
 )
 _PARENT_LENGTH = 55
+_ODD = frozenset("13579bdf")
 
 
 class Kind(Enum):
@@ -60,14 +61,13 @@ def parent_of(trace: Trace) -> str:
     A call without one has the trace that its request id stands for where that is a UUID, as the
     edge's are: so what comes of a request is found by the id that its sender was answered.
     """
-    derived = ""
-    for name, value in trace:
+    for name, value in reversed(trace):
         if name == TRACEPARENT and _PARENT.match(value):
             return value[:_PARENT_LENGTH]
         if name == REQUEST_ID and _REQUEST.fullmatch(value):
             digits = value.replace("-", "")
-            derived = f"00-{digits}-{digits[:16]}-00"
-    return derived
+            return f"00-{digits}-{digits[:16]}-00"
+    return ""
 
 
 def new_parent() -> str:
@@ -82,7 +82,7 @@ def trace_id_of(parent: str) -> str:
 
 def is_sampled(parent: str) -> bool:
     """Whether somebody wants to see this trace."""
-    return parent != "" and int(parent[53:55], 16) & 1 == 1
+    return parent[54:55] in _ODD
 
 
 def replaced(trace: Trace, parent: str) -> Trace:

@@ -9,7 +9,7 @@ import structlog
 from grpc import StatusCode
 
 from clients import context
-from clients.tracing import TRACEPARENT, Kind, Span, Tracer, parent_of, replaced
+from clients.tracing import TRACEPARENT, Kind, Span, Tracer, is_sampled, parent_of, replaced
 
 from .call import REQUEST_ID, TRACE_PARENT, USER_ID, Call
 from .errors import OverloadedError
@@ -115,6 +115,9 @@ class Guard:
         self._metrics.observe(code.value[0], time.perf_counter() - self._started)
         if self._span is not None:
             self._span.end(code, why)
+        elif _is_wanted(self._call):
+            milliseconds = round(1000 * (time.perf_counter() - self._started), 1)
+            log.info("served", method=self._call.method, code=code.name, milliseconds=milliseconds)
 
     def _fail(self, error: BaseException) -> None:
         call = self._call
@@ -133,6 +136,12 @@ def _say_when(call: Call, failure: Failure) -> None:
     """When to come back, as a header for REST callers; gRPC callers have RetryInfo."""
     if failure.retry_after is not None:
         call.trailing.append((b"retry-after", b"%d" % math.ceil(failure.retry_after)))
+
+
+def _is_wanted(call: Call) -> bool:
+    """Whether the caller asked to see the trace, by its flag `sampled`."""
+    parent = call.headers.get(TRACE_PARENT)
+    return parent is not None and is_sampled(parent.decode("latin-1"))
 
 
 def _origin(call: Call) -> context.Origin:

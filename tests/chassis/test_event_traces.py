@@ -1,17 +1,22 @@
 """What comes of an event belongs to the trace of the call that it comes of."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 import structlog
 
+from aviary.events.v1.payload_pb2 import TweetDeleted
 from clients.channel import Peer
 from clients.context import Origin, current, traceparent
+from clients.deletions import DeletionReports
 from clients.events import Event, EventConsumer
 from clients.handling import handling
+from clients.tail import EventTail
 from clients.tracing import parent_of
+from clients.tweet import TweetClient
 from services.chassis.batching import Batcher
 from services.chassis.events import failures
 from services.chassis.events.log import EventLog, NewEvent, Position, append
@@ -168,7 +173,6 @@ async def test_a_batch_of_calls_goes_on_under_the_trace_that_all_have() -> None:
             "00-0f0e0d0c0b0a49088706050403020100-0f0e0d0c0b0a4908-00",
         ),
         ({"x-request-id": "0f0e0d0c-0b0a-4908-8706-050403020100", "traceparent": parent(1)}, "1"),
-        ({"traceparent": parent(1), "x-request-id": "0f0e0d0c-0b0a-4908-8706-050403020100"}, "1"),
         ({"traceparent": "ff" + parent(1)[2:]}, ""),
         ({"traceparent": parent(0)}, ""),
         ({"traceparent": parent(1).replace("1", "A")}, ""),
@@ -176,6 +180,47 @@ async def test_a_batch_of_calls_goes_on_under_the_trace_that_all_have() -> None:
 )
 def test_what_the_trace_of_a_call_is(headers: dict[str, str], found: str) -> None:
     assert parent_of(tuple(headers.items())) == (parent(1) if found == "1" else found)
+
+
+async def test_a_tail_reads_within_the_traces_too(world: World) -> None:  # noqa: F811
+    async with Peer("events", world.address) as peer:
+        tail, traces = EventTail(peer), []
+        async with contextlib.aclosing(tail.stretches()) as stretches:
+            await anext(stretches)
+            await write(world, parent(1))
+            async with asyncio.timeout(20):
+                while not (await anext(stretches)).events:
+                    traces.append(traceparent())
+            assert traceparent() == parent(1)
+            assert set(traces) <= {""}
+        assert traceparent() == ""
+
+
+async def test_reports_of_deletions_go_on_under_their_trace() -> None:
+    told: list[tuple[list[int], str]] = []
+
+    class Tweets(TweetClient):
+        async def record_deletions(self, _store: str, tweet_ids: Iterable[int]) -> None:
+            told.append((sorted(tweet_ids), traceparent()))
+
+    def deleted(number: int) -> Event:
+        payload = TweetDeleted(tweet_id=number).SerializeToString()
+        return Event(kind="TweetDeleted", payload=payload, traceparent=parent(number))
+
+    async def handle(_events: Sequence[Event]) -> None:
+        """Nothing."""
+
+    async with Tweets("127.0.0.1:1") as tweets:
+        report = DeletionReports(tweets, "store").telling(handle)
+        for events in ([deleted(1)], [deleted(2)], [deleted(3), deleted(4)]):
+            with handling("test", events):
+                await report(events)
+            if len(events) == 1 and len(told) == 0:
+                await asyncio.sleep(0)  # the first one is told by itself, the others together
+        async with asyncio.timeout(10):
+            while sum(len(tweet_ids) for tweet_ids, _ in told) < 4:
+                await asyncio.sleep(0)
+    assert told == [([1], parent(1)), ([2, 3, 4], "")]
 
 
 async def _consumed(world: World, count: int) -> list[Event]:  # noqa: F811

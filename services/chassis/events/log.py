@@ -56,18 +56,24 @@ def partition_of(key: int) -> int:
 
 
 async def append(connection: Connection, events: Sequence[NewEvent]) -> None:
-    """Append events in the caller's transaction and wake the subscribers after it."""
+    """Append events in the caller's transaction and wake the subscribers after it.
+
+    Kinds and traces, which hold no commas, travel joined: an element of an array costs Python a
+    microsecond.
+    """
     await connection.execute(
         """
         INSERT INTO events (partition, event_id, kind, payload, traceparent)
-        SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::text[], %b::bytea[], %b::text[])
+        SELECT partition, event_id, kind, payload, coalesce(traceparent, '')
+        FROM unnest(%b::smallint[], %b::bigint[], string_to_array(%b::text, ','), %b::bytea[],
+          string_to_array(%b::text, ',')) AS e(partition, event_id, kind, payload, traceparent)
         """,
         (
             [partition_of(event.key) for event in events],
             [event.event_id for event in events],
-            [event.kind for event in events],
+            ",".join([event.kind for event in events]),
             [event.payload for event in events],
-            [event.traceparent for event in events],
+            ",".join([event.traceparent for event in events]),
         ),
     )
     connection.wake(CHANNEL)
