@@ -9,8 +9,9 @@ from typing import Any, Generic, Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from .context import current
+from .context import Origin, current
 from .errors import PeerError
+from .tracing import Kind, Span, Trace, Tracer, is_sampled, parent_of, replaced
 
 MAX_MESSAGE_BYTES = 32 << 20
 _OPTIONS = (
@@ -74,9 +75,8 @@ class Peer:
             timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
             metadata: tuple[tuple[str, str], ...] = (),
         ) -> AsyncGenerator[Reply, None]:
-            handed_on = (*current.get().metadata, *metadata)
-            stream = method(request, timeout=timeout, metadata=handed_on)
-            with _typed_errors(self.name):
+            with _calling(self.name, path) as handed_on:
+                stream = method(request, timeout=timeout, metadata=(*handed_on, *metadata))
                 async for item in stream:
                     yield item
 
@@ -92,9 +92,10 @@ class Peer:
             timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
             metadata: tuple[tuple[str, str], ...] = (),
         ) -> Reply:
-            handed_on = (*current.get().metadata, *metadata)
-            with _typed_errors(self.name):
-                answer: Reply = await method(requests, timeout=timeout, metadata=handed_on)
+            with _calling(self.name, path) as handed_on:
+                answer: Reply = await method(
+                    requests, timeout=timeout, metadata=(*handed_on, *metadata)
+                )
                 return answer
 
         return call
@@ -108,8 +109,8 @@ class Peer:
             *,
             timeout: float | None = None,  # noqa: ASYNC109 - handed to grpcio
         ) -> AsyncIterator[Reply]:
-            stream = method(requests, timeout=timeout, metadata=current.get().metadata)
-            with _typed_errors(self.name):
+            with _calling(self.name, path) as handed_on:
+                stream = method(requests, timeout=timeout, metadata=handed_on)
                 async for item in stream:
                     yield item
 
@@ -123,6 +124,7 @@ class UnaryMethod(Generic[Reply]):
         self, peer: str, path: str, channel: grpc.aio.Channel, reply: "type[Reply]"
     ) -> None:
         self._peer = peer
+        self._path = path
         self._call: Callable[..., Awaitable[Reply]] = channel.unary_unary(
             path, _serialize, _reader(reply)
         )
@@ -136,11 +138,11 @@ class UnaryMethod(Generic[Reply]):
     ) -> Reply:
         """Call it within the served call's deadline (5 s where there is none)."""
         origin = current.get()
-        with _typed_errors(self._peer):
+        with _calling(self._peer, self._path) as handed_on:
             return await self._call(
                 request,
                 timeout=timeout if timeout is not None else origin.timeout(),
-                metadata=(*origin.metadata, *metadata),
+                metadata=(*handed_on, *metadata),
             )
 
 
@@ -158,8 +160,32 @@ def _reader(reply: Any) -> "Callable[[bytes], Any] | None":
 
 
 @contextlib.contextmanager
-def _typed_errors(peer: str) -> Iterator[None]:
+def _calling(peer: str, path: str) -> Iterator[Trace]:
+    """A call: what is handed on with it, its failure as `PeerError`, its span where it has one."""
+    origin = current.get()
+    span = None if origin.tracer is None else _span(origin, origin.tracer, peer, path[1:])
+    code = grpc.StatusCode.CANCELLED
     try:
-        yield
+        yield origin.metadata if span is None else replaced(origin.metadata, span.traceparent)
+        code = grpc.StatusCode.OK
     except grpc.aio.AioRpcError as error:
+        code = error.code()
         raise PeerError.of(peer, error) from None
+    except GeneratorExit:  # whoever reads a stream has enough of it
+        code = grpc.StatusCode.OK
+        raise
+    finally:
+        if span is not None:
+            span.end(code)
+
+
+def _span(origin: Origin, tracer: Tracer, peer: str, method: str) -> Span | None:
+    parent = parent_of(origin.trace)
+    if not (is_sampled(parent) or origin.links):
+        return None
+    attributes: dict[str, str | int] = {
+        "rpc.system.name": "grpc",
+        "rpc.method": method,
+        "server.address": peer,
+    }
+    return tracer.start(method, Kind.CLIENT, parent, origin.links, attributes)

@@ -7,6 +7,7 @@ import structlog
 
 from aviary.events.v1 import payload_pb2
 
+from .context import Origin, current, shared
 from .errors import PeerError
 from .events import Event, Handler
 from .tweet import TweetClient
@@ -21,12 +22,12 @@ class DeletionReports:
     def __init__(self, tweets: TweetClient, store: str) -> None:
         self._tweets = tweets
         self._store = store
-        self._waiting: set[int] = set()
+        self._waiting: dict[int, Origin] = {}
         self._telling: asyncio.Task[None] | None = None
 
     def tell(self, tweet_ids: Iterable[int]) -> None:
         """Say that the store is rid of these, soon."""
-        self._waiting.update(tweet_ids)
+        self._waiting.update(dict.fromkeys(tweet_ids, current.get()))
         if self._waiting and self._telling is None:
             self._telling = asyncio.create_task(self._tell())
 
@@ -42,7 +43,8 @@ class DeletionReports:
     async def _tell(self) -> None:
         try:
             while self._waiting:
-                some = [self._waiting.pop() for _ in range(min(MAX_TOLD, len(self._waiting)))]
+                some = list(self._waiting)[:MAX_TOLD]
+                current.set(shared([self._waiting.pop(tweet_id) for tweet_id in some]))
                 await self._tweets.record_deletions(self._store, some)
         except PeerError as error:
             log.info("deletions not reported", store=self._store, why=str(error))

@@ -19,6 +19,7 @@ from aviary.events.v1 import event_service_pb2 as pb
 from .acks import Acks
 from .channel import Peer
 from .errors import PeerError
+from .handling import handling
 
 Event: TypeAlias = event_pb2.Event
 Handler: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
@@ -143,7 +144,8 @@ class EventConsumer:
         backoff = FIRST_BACKOFF
         while True:
             try:
-                await handler(events)
+                with handling(self._group, events):
+                    await handler(events)
             except Exception as error:
                 if not self._is_transient(error) or stop.is_set():
                     raise

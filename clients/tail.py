@@ -18,6 +18,7 @@ from aviary.events.v1 import event_service_pb2 as pb
 from .channel import Peer
 from .errors import PeerError
 from .events import FIRST_BACKOFF, LAST_BACKOFF, Event
+from .handling import handling
 
 MAX_BATCH = 500
 POSITION_LOST = {"EVENTS_PRUNED", "INVALID_ARGUMENT"}
@@ -71,14 +72,18 @@ class EventTail:
         return self._caught_up and time.monotonic() - self._heard_at < SILENCE_SECONDS
 
     async def stretches(self) -> AsyncGenerator[Stretch, None]:
-        """Stretches without end; reconnects by itself, without repeating or skipping."""
+        """Stretches without end; reconnects by itself, without repeating or skipping.
+
+        What the reader does until it asks for the next one belongs to the traces of its events.
+        """
         backoff = FIRST_BACKOFF
         while True:
             try:
                 async with contextlib.aclosing(self._connected()) as stretches:
                     async for stretch in stretches:
                         backoff = FIRST_BACKOFF
-                        yield stretch
+                        with handling("", stretch.events):
+                            yield stretch
             except PeerError as error:
                 log.warning("tail ended", peer=self._peer.name, why=str(error))
                 if error.reason in POSITION_LOST:

@@ -9,6 +9,8 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from clients.context import Origin, current, shared
+
 from .errors import OverloadedError
 
 Item = TypeVar("Item")
@@ -38,7 +40,7 @@ class Batcher(Generic[Item, Result]):
         self._work = work
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result], Origin]] = []
         self._runner: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Result:
@@ -46,10 +48,11 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) >= self._max_waiting:
             raise OverloadedError(resource=self._name)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, current.get()))
         if self._runner is None:
             # Not in the submitter's context: the work is for many callers, so it must not be bound
-            # by the deadline of the first one, nor done in that one's name.
+            # by the deadline of the first one, nor done in that one's name. A trace that all of a
+            # batch have goes on.
             self._runner = asyncio.create_task(self._run(), context=contextvars.Context())
         return await future
 
@@ -68,13 +71,14 @@ class Batcher(Generic[Item, Result]):
         finally:
             self._runner = None
 
-    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result], Origin]]) -> None:
         results: Sequence[Result | Exception]
+        current.set(shared([origin for _, _, origin in batch]))
         try:
-            results = await self._work([item for item, _ in batch])
+            results = await self._work([item for item, _, _ in batch])
         except Exception as error:
             results = [error] * len(batch)  # it is theirs, not ours
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _), result in zip(batch, results, strict=True):
             if future.done():
                 continue
             if isinstance(result, Exception):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 PREFIX = "AVIARY_"
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""The name that OpenTelemetry gave it, for clusters that set it everywhere."""
 
 
 class UnknownSettingError(ValueError):
@@ -154,6 +156,12 @@ class Settings:
     mail_concurrency: int = 4
     """Mails that one notifier sends at a time."""
 
+    otlp_endpoint: str = ""
+    """Base URL of a collector that takes spans by OTLP over HTTP, by default what
+    `OTEL_EXPORTER_OTLP_ENDPOINT` says; with both empty there are no spans."""
+    otlp_ratio: float = 1.0
+    """Share of traces that are collected where the caller's `traceparent` does not decide it."""
+
     log_level: str = "info"
     """Lowest level that is logged: debug, info, warning or error."""
     reflection: bool = True
@@ -169,7 +177,7 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings, refusing variables that no setting reads."""
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"otlp_endpoint": environ.get(OTLP_ENDPOINT, "")}
         for name, text in environ.items():
             if not name.startswith(PREFIX):
                 continue

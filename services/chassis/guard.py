@@ -9,6 +9,7 @@ import structlog
 from grpc import StatusCode
 
 from clients import context
+from clients.tracing import TRACEPARENT, Kind, Span, Tracer, is_sampled, parent_of, replaced
 
 from .call import REQUEST_ID, TRACE_PARENT, USER_ID, Call
 from .errors import OverloadedError
@@ -17,8 +18,7 @@ from .telemetry import MethodMetrics
 
 DEADLINE_MARGIN = 0.02
 """Seconds kept back from the caller's deadline, so that we can still say what timed out."""
-HANDED_ON = (REQUEST_ID, TRACE_PARENT, USER_ID)
-CANCELLED: int = StatusCode.CANCELLED.value[0]
+TRACED_BY = (REQUEST_ID, TRACE_PARENT)
 log = structlog.get_logger()
 
 
@@ -50,12 +50,16 @@ class Guard:
     because a cancelled task must end as cancelled).
     """
 
-    __slots__ = ("_call", "_gate", "_metrics", "_started", "_timeout")
+    __slots__ = ("_call", "_gate", "_metrics", "_span", "_started", "_timeout", "_tracer")
 
-    def __init__(self, call: Call, gate: Gate, metrics: MethodMetrics) -> None:
+    def __init__(
+        self, call: Call, gate: Gate, metrics: MethodMetrics, tracer: Tracer | None = None
+    ) -> None:
         self._call = call
         self._gate = gate
         self._metrics = metrics
+        self._tracer = tracer
+        self._span: Span | None = None
         self._timeout: asyncio.Timeout | None = None
         self._started = 0.0
 
@@ -70,7 +74,8 @@ class Guard:
             _say_when(call, failure)
             raise failure
         gate.in_flight += 1
-        context.current.set(_origin(call))
+        origin = _origin(call)
+        context.current.set(origin if self._tracer is None else self._within(origin, self._tracer))
         if call.deadline is not None:
             left = call.deadline - DEADLINE_MARGIN - time.monotonic()
             self._timeout = asyncio.timeout(max(0.0, left))
@@ -90,11 +95,29 @@ class Guard:
         except TimeoutError as expired:
             error = expired
         if error is None:
-            self._metrics.observe(0, time.perf_counter() - self._started)
+            self._record(StatusCode.OK)
         elif isinstance(error, GeneratorExit):  # the client left in the middle of a stream
-            self._metrics.observe(CANCELLED, time.perf_counter() - self._started)
+            self._record(StatusCode.CANCELLED)
         else:
             self._fail(error)
+
+    def _within(self, origin: context.Origin, tracer: Tracer) -> context.Origin:
+        """The same origin within a span of this call."""
+        parent = parent_of(tuple(pair for pair in origin.trace if pair[0] == TRACEPARENT))
+        method = self._call.method[1:]
+        attributes: dict[str, str | int] = {"rpc.system.name": "grpc", "rpc.method": method}
+        self._span = tracer.start(method, Kind.SERVER, parent, attributes=attributes)
+        trace = replaced(origin.trace, self._span.traceparent)
+        caller = origin.metadata[len(origin.trace) :]
+        return context.Origin(origin.deadline, (*trace, *caller), trace, tracer)
+
+    def _record(self, code: StatusCode, why: str = "") -> None:
+        self._metrics.observe(code.value[0], time.perf_counter() - self._started)
+        if self._span is not None:
+            self._span.end(code, why)
+        elif _is_wanted(self._call):
+            milliseconds = round(1000 * (time.perf_counter() - self._started), 1)
+            log.info("served", method=self._call.method, code=code.name, milliseconds=milliseconds)
 
     def _fail(self, error: BaseException) -> None:
         call = self._call
@@ -103,7 +126,7 @@ class Guard:
             log.error("call failed", method=call.method, id=call.request_id, exc_info=error)
         else:
             log.debug("call refused", method=call.method, code=failure.code.name, why=str(failure))
-        self._metrics.observe(failure.code.value[0], time.perf_counter() - self._started)
+        self._record(failure.code, str(failure))
         _say_when(call, failure)
         if not isinstance(error, asyncio.CancelledError):
             raise failure from error
@@ -115,13 +138,17 @@ def _say_when(call: Call, failure: Failure) -> None:
         call.trailing.append((b"retry-after", b"%d" % math.ceil(failure.retry_after)))
 
 
+def _is_wanted(call: Call) -> bool:
+    """Whether the caller asked to see the trace, by its flag `sampled`."""
+    parent = call.headers.get(TRACE_PARENT)
+    return parent is not None and is_sampled(parent.decode("latin-1"))
+
+
 def _origin(call: Call) -> context.Origin:
     headers = call.headers
-    return context.Origin(
-        deadline=call.deadline,
-        metadata=tuple(
-            (name.decode(), headers[name].decode("latin-1"))
-            for name in HANDED_ON
-            if name in headers
-        ),
+    trace = tuple(
+        (name.decode(), headers[name].decode("latin-1")) for name in TRACED_BY if name in headers
     )
+    caller = headers.get(USER_ID)
+    metadata = trace if caller is None else (*trace, (USER_ID.decode(), caller.decode("latin-1")))
+    return context.Origin(call.deadline, metadata, trace)

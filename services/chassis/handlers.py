@@ -11,17 +11,23 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from clients.tracing import Tracer
+
 from .call import Call
 from .errors import MalformedRequestError, NotImplementedYetError
 from .guard import Gate, Guard
 from .policy import Policy
-from .telemetry import MethodMetrics, RpcMetrics
+from .telemetry import RpcMetrics
+
+UNTRACED = ("/grpc.", "/aviary.events.")
+"""Prefixes of what is called all the time, or for ever, and for nobody in particular."""
 
 
 class Kind(Enum):
@@ -64,6 +70,7 @@ def build_table(
     policy: Policy,
     metrics: RpcMetrics,
     gate: Gate,
+    tracer: Tracer | None = None,
 ) -> Table:
     """The table of every method of the servicers' services.
 
@@ -77,7 +84,9 @@ def build_table(
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
             handler = handlers.get(snake_case(method.name))
-            table[path] = _wrap(path, method, handler, gate, policy, metrics.of(path))
+            seen_by = None if path.startswith(UNTRACED) else tracer
+            guard = partial(Guard, metrics=metrics.of(path), tracer=seen_by)
+            table[path] = _wrap(path, method, handler, guard, gate, policy)
     return table
 
 
@@ -102,9 +111,9 @@ def _wrap(
     path: str,
     method: MethodDescriptor,
     handler: Handler | None,
+    guard: Callable[[Call, Gate], Guard],
     gate: Gate,
     policy: Policy,
-    metrics: MethodMetrics,
 ) -> Method:
     kind = Kind((method.client_streaming, method.server_streaming))
     request_class = message_factory.GetMessageClass(method.input_type)
@@ -125,12 +134,12 @@ def _wrap(
     read: Any = decode_stream if kind.streams_requests else decode
 
     async def unary(raw: Any, call: Call) -> bytes:
-        async with Guard(call, gate, metrics):
+        async with guard(call, gate):
             authorize(call)
             return _encode(await handler(read(raw), call))
 
     async def stream(raw: Any, call: Call) -> AsyncGenerator[bytes, None]:
-        async with Guard(call, gate.streams, metrics):
+        async with guard(call, gate.streams):
             authorize(call)
             async with contextlib.aclosing(handler(read(raw), call)) as replies:
                 async for reply in replies:

@@ -15,6 +15,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 
+from clients import context
+from clients.tracing import Tracer
+
 from . import reflection
 from .background import running
 from .config import Settings
@@ -84,7 +87,7 @@ async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncI
     configure_logging(settings.log_level, service=name, instance=runtime.instance)
     ProcessCollector(registry=runtime.registry)
     PlatformCollector(registry=runtime.registry)
-    async with compose(runtime) as service:
+    async with _tracing(runtime) as tracer, compose(runtime) as service:
         health = Health(service.checks, runtime.registry)
         gate = Gate(settings.max_in_flight, MAX_STREAMS)
         Gauge(
@@ -95,6 +98,7 @@ async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncI
             policy=service.policy or Policy.load(),
             metrics=RpcMetrics(runtime.registry),
             gate=gate,
+            tracer=tracer,
         )
         serve_metrics(settings.bind_address, settings.metrics_port, runtime.registry)
         # What exists now lives as long as the process: the collector need not look at it again.
@@ -104,6 +108,22 @@ async def open_server(name: str, compose: Compose, settings: Settings) -> AsyncI
         async with running(health.poll()):
             yield Server(table, health, gate, runtime.draining)
     log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _tracing(runtime: Runtime) -> AsyncIterator[Tracer | None]:
+    """The tracer, which tasks that the composition root starts find in their context."""
+    if not runtime.settings.otlp_endpoint:
+        yield None
+        return
+    from .otlp import open_tracer
+
+    async with open_tracer(runtime.settings, runtime.name, runtime.instance) as tracer:
+        context.current.set(context.Origin(tracer=tracer))
+        try:
+            yield tracer
+        finally:
+            context.current.set(context.NOBODY)
 
 
 def _with_common_services(

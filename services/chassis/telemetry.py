@@ -10,6 +10,7 @@ from grpc import StatusCode
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
 from clients.context import current
+from clients.tracing import REQUEST_ID, parent_of, trace_id_of
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 """Seconds; an edge lies at each promised latency (0.02, 0.1, 0.2, 1 and 5 s)."""
@@ -51,11 +52,12 @@ def _bind(fields: dict[str, str]) -> structlog.typing.Processor:
 
 def _tie(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add the ids of the call being served, by which its lines are found in all services."""
-    for name, value in current.get().metadata:
-        if name == "x-request-id":
+    trace = current.get().trace
+    for name, value in trace:
+        if name == REQUEST_ID:
             event.setdefault("request_id", value)
-        elif name == "traceparent":
-            event.setdefault("trace_id", value.split("-")[1] if value.count("-") > 1 else value)
+    if parent := parent_of(trace):
+        event.setdefault("trace_id", trace_id_of(parent))
     return event
 
 

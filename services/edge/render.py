@@ -11,7 +11,7 @@ from services.chassis.config import Settings
 from services.chassis.hosts import clusters, mesh
 from services.chassis.policy import Access, Policy, templates
 
-from . import contract, openapi, page
+from . import contract, openapi, page, spans
 from .quotas import Plans, filter_config, response_headers
 from .replies import MAX_BODY_BYTES, mappers
 from .routes import UPLOADS, routes, writing
@@ -73,6 +73,7 @@ def render(
     )
     config: dict[str, Any] = yaml.safe_load(text)
     _take_uploads(config["static_resources"]["listeners"][0])
+    spans.add(config, settings)
     if settings.edge_address:
         config["cluster_manager"] = {"local_cluster_name": EDGES}
     if not settings.metrics_port:

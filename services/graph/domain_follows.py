@@ -70,6 +70,8 @@ class Command(NamedTuple):
     target_user_id: int
     show_retweets: bool | None = None
     notify: bool | None = None
+    traceparent: str = ""
+    """The trace of the call that wants it."""
 
     @property
     def pair(self) -> Pair:
@@ -93,6 +95,7 @@ class Change(NamedTuple):
     event_id: int
     show_retweets: bool = True
     notify: bool = False
+    traceparent: str = ""
 
 
 class Standing(NamedTuple):

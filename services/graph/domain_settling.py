@@ -45,10 +45,12 @@ class _Settling:
         self._blocks = set(standing.blocks)
         self._next_id = next_id
         self._settlement = Settlement()
+        self._traceparent = ""
 
     def carry_out_all(self, commands: Sequence[Command]) -> Settlement:
         for command in commands:
             result: Follow | ServiceError | None
+            self._traceparent = command.traceparent
             try:
                 result = self._carry_out(command)
             except ServiceError as error:
@@ -150,7 +152,8 @@ class _Settling:
     ) -> int:
         event_id = event_id or self._next_id()
         flags = (follow.show_retweets, follow.notify) if follow else (True, False)
-        self._settlement.changes.append(Change(happening, *pair, event_id, *flags))
+        change = Change(happening, *pair, event_id, *flags, self._traceparent)
+        self._settlement.changes.append(change)
         return event_id
 
     def _count(self, pair: Pair, step: int) -> None:

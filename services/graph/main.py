@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from clients.context import traceparent
 from services.chassis.background import running
 from services.chassis.events import servicer as events
 from services.chassis.server import Runtime, Service
@@ -45,6 +46,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
             encode_user=messages.user_bytes,
             user_updated=messages.user_updated,
             event_of=event_of,
+            traceparent=traceparent,
         )
         await enter(stores.user_cache.shared.retrying())
         await enter(stores.follower_cache.shared.retrying())

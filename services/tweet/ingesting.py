@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import psycopg
 
 from aviary.tweet.v1 import tweet_service_pb2 as pb
+from clients.context import traceparent
 from clients.wire import FIRST, frame
 from services.chassis.errors import InvalidFieldError
 from services.chassis.snowflake import EPOCH_MS, Snowflakes, id_at
@@ -100,8 +101,9 @@ class Ingester:
         self, rows: Sequence[TweetRow], mentions: Sequence[tuple[int, ...]]
     ) -> list[NewPost]:
         tweets = [self._messages.serialize(row) for row in rows]
+        trace = traceparent()
         return [
-            NewPost(row, tweet, frame(FIRST, tweet), mentioned=users)
+            NewPost(row, tweet, frame(FIRST, tweet), mentioned=users, traceparent=trace)
             for row, tweet, users in zip(rows, tweets, mentions, strict=True)
         ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Histogram
 
+from clients.context import traceparent
 from clients.wire import FIRST, frame
 from services.chassis.batching import Batcher
 from services.chassis.snowflake import Snowflakes
@@ -107,6 +108,7 @@ class Poster:
                 body_hash,
                 mentioned(user_ids, tagged),
                 draft.media_ids,
+                traceparent(),
             )
         )
         return stored.tweet_id, tweet if stored is row else self._messages.serialize(stored)

@@ -34,7 +34,7 @@ class Source(WholeLog):
         if self.away:
             raise psycopg.OperationalError("gone")
         xids = range(after.xid + 1, self.last_xid + 1)[:limit]
-        return [LoggedEvent(xid % 16, xid, 1, xid, "Test", b"", WHEN, 0) for xid in xids]
+        return [LoggedEvent(xid % 16, xid, 1, xid, "Test", b"", WHEN, 0, "") for xid in xids]
 
     async def last(self) -> Position:
         return Position(self.first, 1)

@@ -40,13 +40,13 @@ class Hop:
 
 
 @contextlib.asynccontextmanager
-async def hop(following: Peer | None) -> AsyncIterator[Peer]:
+async def hop(following: Peer | None, level: str = "warning") -> AsyncIterator[Peer]:
     @contextlib.asynccontextmanager
     async def compose(_runtime: Runtime) -> AsyncIterator[Service]:
         yield Service({DESCRIPTOR: Hop(following)}, {}, Policy(RULES))
 
     address = f"127.0.0.1:{free_port()}"
-    async with open_server("hop", compose, Settings(log_level="warning")) as server:
+    async with open_server("hop", compose, Settings(log_level=level)) as server:
         listener = await grpcio.listen(server, address)
         async with Peer("hop", address) as peer:
             yield peer
@@ -67,4 +67,20 @@ async def test_a_trace_goes_through_and_into_the_lines(capsys: pytest.CaptureFix
         (TRACE, "r-1"),
         (None, None),
         (None, None),
+    ]
+
+
+async def test_each_hop_says_what_somebody_asked_to_see(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hop(None, "info") as last, hop(last, "info") as first:
+        monkeypatch.setattr("services.chassis.guard.log", structlog.get_logger())
+        await first.unary(PATH, Echo)(Echo(), metadata=(("traceparent", PARENT),))
+        await first.unary(PATH, Echo)(Echo(), metadata=(("traceparent", PARENT[:-1] + "0"),))
+        await first.unary(PATH, Echo)(Echo())
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    served = [line for line in lines if line["event"] == "served"]
+    assert [(line["method"], line["trace_id"], line["code"]) for line in served] == [
+        (PATH, TRACE, "OK"),
+        (PATH, TRACE, "OK"),
     ]

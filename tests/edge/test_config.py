@@ -40,7 +40,14 @@ ZONES = {
 
 @pytest.mark.parametrize(
     "changed",
-    [{"bind_address": "127.0.0.1"}, {"bind_address": "0.0.0.0"}, {"bind_address": "::1"}, ZONES],
+    [
+        {"bind_address": "127.0.0.1"},
+        {"bind_address": "0.0.0.0"},
+        {"bind_address": "::1"},
+        ZONES,
+        {"otlp_endpoint": "http://collector:4318", "otlp_ratio": 0.1},
+        {"otlp_endpoint": "https://collector"},
+    ],
 )
 def test_envoy_accepts_the_configuration(settings: Settings, changed: dict[str, Any]) -> None:
     settings = replace(settings, **changed)

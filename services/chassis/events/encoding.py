@@ -22,6 +22,7 @@ def message_of(event: LoggedEvent) -> event_pb2.Event:
         payload=event.payload,
         create_time=Timestamp(seconds=seconds, nanos=microseconds * 1000),
         attempt=event.attempt,
+        traceparent=event.traceparent,
     )
 
 

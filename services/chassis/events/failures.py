@@ -38,9 +38,9 @@ class Failures:
             rows = await connection.execute(
                 """
                 INSERT INTO event_failures AS f (group_name, event_id, partition, kind, payload,
-                  create_time, attempts, error, due_time)
+                  create_time, attempts, error, due_time, traceparent)
                 SELECT %(group)s, e.event_id, e.partition, e.kind, e.payload, e.create_time, 1,
-                  n.error, now() + %(first)s * interval '1 second'
+                  n.error, now() + %(first)s * interval '1 second', e.traceparent
                 FROM unnest(%(ids)s::bigint[], %(partitions)s::smallint[], %(errors)s::text[])
                   AS n(event_id, partition, error)
                 JOIN events e ON e.partition = n.partition AND e.event_id = n.event_id
@@ -75,7 +75,7 @@ class Failures:
                   WHERE group_name = %s AND partition = ANY(%s) AND NOT dead AND due_time <= now()
                   ORDER BY due_time LIMIT %s FOR UPDATE SKIP LOCKED)
                 RETURNING partition, 0, 0, event_id, kind, payload, create_time,
-                          greatest(attempts, 1)
+                          greatest(attempts, 1), traceparent
                 """,
                 (HANDED_OUT_SECONDS, group, list(partitions), limit),
             )
@@ -95,13 +95,13 @@ class Failures:
             rows = await connection.execute(
                 """
                 SELECT partition, 0, 0, event_id, kind, payload, create_time, attempts,
-                       group_name, error, due_time
+                       traceparent, group_name, error, due_time
                 FROM event_failures WHERE group_name = %s AND dead AND event_id > %s
                 ORDER BY event_id LIMIT %s
                 """,
                 (group, after, limit),
             )
-            return [DeadLetterRow(LoggedEvent(*row[:8]), *row[8:]) for row in await rows.fetchall()]
+            return [DeadLetterRow(LoggedEvent(*row[:9]), *row[9:]) for row in await rows.fetchall()]
 
     async def redrive(self, group: str, event_ids: Sequence[int]) -> int:
         """Deliver dead letters again (all when none is named); how many."""

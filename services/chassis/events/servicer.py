@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from aviary.events.v1 import event_pb2
 from aviary.events.v1 import event_service_pb2 as pb
 
+from ..background import keep_sweeping, running
 from ..call import Call
 from ..errors import InvalidFieldError, ServiceError
 from ..paging import decode_page_token, encode_page_token, page_size_of
@@ -163,34 +164,19 @@ async def event_servicer(
     """The servicer with what runs beside it: following the log, pruning it, and metrics."""
     wake = Wake()
     head = Head(WholeLog(pool), wake)
-    tasks = [
-        asyncio.create_task(head.run()),
-        asyncio.create_task(listen(dsn, wake, CHANNEL)),
-        asyncio.create_task(_prune(EventLog(pool))),
-        asyncio.create_task(_wake_for_drain(head.grown, draining)),
-        asyncio.create_task(Backlog(pool, registry or CollectorRegistry()).watch()),
-    ]
-    try:
+    async with running(
+        head.run(),
+        listen(dsn, wake, CHANNEL),
+        keep_sweeping(EventLog(pool).prune, PRUNE_INTERVAL, "events not pruned"),
+        _wake_for_drain(head.grown, draining),
+        Backlog(pool, registry or CollectorRegistry()).watch(),
+    ):
         yield EventServicer(pool, head, draining)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _wake_for_drain(wake: Wake, draining: asyncio.Event) -> None:
     await draining.wait()
     wake.set()
-
-
-async def _prune(events: EventLog) -> None:
-    while True:
-        await asyncio.sleep(PRUNE_INTERVAL)
-        try:
-            while await events.prune():  # noqa: ASYNC110 - a pause for others, not a wait
-                await asyncio.sleep(0.1)
-        except Exception as error:
-            log.warning("events not pruned", why=str(error))
 
 
 def _cursors(positions: dict[int, Position]) -> Iterator[pb.PartitionCursor]:

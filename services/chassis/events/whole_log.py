@@ -34,7 +34,7 @@ class WholeLog:
             cursor = await connection.execute(
                 """
                 SELECT e.partition, e.xid::text::bigint, e.seq, e.event_id, e.kind, e.payload,
-                       e.create_time, 0
+                       e.create_time, 0, e.traceparent
                 FROM (
                   SELECT c.partition, c.xid, c.seq
                   FROM generate_series(0, %(last)s) p

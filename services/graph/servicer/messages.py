@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from aviary.events.v1 import payload_pb2
 from aviary.graph.v1 import dev_key_pb2, follow_pb2, user_pb2
+from clients.context import traceparent
 from services.chassis.events.log import NewEvent
 from services.chassis.snowflake import unix_ms_of
 
@@ -108,8 +109,8 @@ def event_of(change: Change) -> NewEvent:
     )
     if isinstance(payload, payload_pb2.FollowUpdated):
         payload.show_retweets, payload.notify = change.show_retweets, change.notify
-    kind = change.happening.value
-    return NewEvent(change.event_id, change.user_id, kind, payload.SerializeToString())
+    kind, trace = change.happening.value, change.traceparent or traceparent()
+    return NewEvent(change.event_id, change.user_id, kind, payload.SerializeToString(), trace)
 
 
 def follow_message(follow: Follow) -> follow_pb2.Follow:

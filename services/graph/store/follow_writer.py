@@ -1,7 +1,7 @@
 """Following as a service: commands are committed together, then caches forget what changed."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 
 from psycopg import Error
@@ -26,8 +26,13 @@ class FollowWriter:
     """
 
     def __init__(
-        self, follows: PostgresFollows, users: UserCache, followers: FollowerCache
+        self,
+        follows: PostgresFollows,
+        users: UserCache,
+        followers: FollowerCache,
+        traceparent: Callable[[], str],
     ) -> None:
+        self._traceparent = traceparent
         self._follows = follows
         self._users = users
         self._followers = followers
@@ -37,7 +42,7 @@ class FollowWriter:
 
     async def carry_out(self, command: Command) -> Follow | None:
         """The follow as it is then; None where there is none."""
-        return await self._batcher.submit(command)
+        return await self._batcher.submit(command._replace(traceparent=self._traceparent()))
 
     async def carry_out_all(self, commands: Sequence[Command]) -> Settlement:
         """Carry out all of these commands in one transaction, or none when one is refused."""

@@ -55,15 +55,19 @@ def stores_on(
     encode_user: Callable[[User], bytes],
     user_updated: Callable[[User], NewEvent],
     event_of: Callable[[Change], NewEvent],
+    traceparent: Callable[[], str],
 ) -> Stores:
-    """The stores on one database and one Redis; the caller encodes what travels."""
+    """The stores on one database and one Redis; the caller encodes what travels.
+
+    `traceparent` tells the trace of the call in which it is asked.
+    """
     metrics = CacheMetrics(registry)
     users = PostgresUsers(pool)
     user_cache = UserCache(redis, users, encode=encode_user, metrics=metrics)
     follows = PostgresFollows(pool, next_id, event_of)
     follow_ids = PostgresFollowIds(pool)
     follower_cache = FollowerCache(redis, follow_ids, metrics)
-    writer = FollowWriter(follows, user_cache, follower_cache)
+    writer = FollowWriter(follows, user_cache, follower_cache, traceparent)
     return Stores(
         users=users,
         user_cache=user_cache,

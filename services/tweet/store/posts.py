@@ -58,6 +58,7 @@ class NewPost(NamedTuple):
     body_hash: bytes = b""
     mentioned: tuple[int, ...] = ()
     media_ids: tuple[int, ...] = ()
+    traceparent: str = ""
 
     @property
     def key(self) -> Key:
@@ -170,7 +171,13 @@ async def insert(connection: Connection, posts: Sequence[NewPost]) -> None:
     await append(
         connection,
         [
-            NewEvent(post.row.tweet_id, post.row.author_id, "TweetCreated", post.payload)
+            NewEvent(
+                post.row.tweet_id,
+                post.row.author_id,
+                "TweetCreated",
+                post.payload,
+                post.traceparent,
+            )
             for post in posts
         ],
     )
