@@ -3,13 +3,16 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis.asyncio as redis
+import structlog
 from hypothesis import settings
 
 from services.local.mesh import Mesh
@@ -28,6 +31,20 @@ def _no_settings_from_outside() -> None:
     """A developer's own `AVIARY_*` must not change what is tested."""
     for name in [name for name in os.environ if name.startswith("AVIARY_")]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lines_go_where_errors_go_now() -> Iterator[None]:
+    """A test that captures closes its stream; a logger that kept it would fail in a later one."""
+    configure = structlog.configure
+
+    def following(**options: Any) -> None:
+        options["logger_factory"] = lambda *_: structlog.WriteLogger(sys.stderr)
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", following)
+        yield
 
 
 @pytest.fixture(scope="session")
