@@ -112,8 +112,9 @@ class Mailbox:
 class MailServer:
     """aiosmtpd on a port; it can be stopped and started."""
 
-    def __init__(self, *, user: str = "", password: str = "") -> None:
+    def __init__(self, *, user: str = "", password: str = "", **options: Any) -> None:
         self.box = Mailbox()
+        self._options = options
         self.port = free_port()
         self._login = (user, password)
         self._controller: Controller | None = None
@@ -138,6 +139,7 @@ class MailServer:
             if user
             else {}
         )
+        options |= self._options
         self._controller = Controller(self.box, hostname="127.0.0.1", port=self.port, **options)
         self._controller.start()
 
