@@ -1,6 +1,5 @@
 """Lists: the paging law for an author's tweets, and the newest over many authors."""
 
-import asyncio
 import random
 import struct
 from typing import Any
@@ -175,32 +174,3 @@ async def test_a_bad_token_spoils_its_own_page_only(tweets: Tweets) -> None:
     with pytest.raises(Refused) as refused:
         await _id_pages(tweets, *[{"user_id": ALICE}] * 65)
     assert refused.value.reason == "INVALID_ARGUMENT"
-
-
-async def test_a_page_of_a_prolific_author_reads_no_more_than_it_shows(tweets: Tweets) -> None:
-    """Where the mean author has few tweets, and the planner knows."""
-    batch = [pb.IngestTweet(user_id=n // 10 + 100, status="x") for n in range(3_000)]
-    await tweets.ingest(pb.IngestTweetsRequest(tweets=batch[:1_000]))
-    for start in range(0, 3_000, 1_000):
-        await tweets.ingest(pb.IngestTweetsRequest(tweets=batch[start : start + 1_000]))
-        await _posts(tweets, 1_000)
-    await tweets.sql("ANALYZE tweets")
-    before = await _index_entries(tweets, -1)
-    for _ in range(8):  # often enough for a plan of its own
-        (page,) = await _id_pages(tweets, {"user_id": ALICE})
-        assert len(page.tweet_ids) == 20
-    read = await _index_entries(tweets, before) - before
-    assert read < 8 * 100
-
-
-async def _index_entries(tweets: Tweets, more_than: int) -> int:
-    """Entries of the tables' indexes that were read so far; counted a moment later."""
-    async with asyncio.timeout(20):
-        while True:
-            ((read,),) = await tweets.sql(
-                "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes"
-                " WHERE relname LIKE 'tweets%%'"
-            )
-            if read > more_than:
-                return int(read)
-            await asyncio.sleep(0.2)
