@@ -23,8 +23,9 @@ from ..media.uploading import Uploader
 
 TRANSCODED = b"x-envoy-original-path"
 """What a call over REST has: its answer may have another status than 200."""
-HEARD_BYTES, HEARD_SECONDS = 2 << 20, 1.0
-"""How much more is taken of an upload that is refused already."""
+HEARD_BYTES, HEARD_SECONDS = 16 << 20, 5.0
+"""How much more is taken of an upload that is refused already: a photo of three times the limit is
+heard out. A grpcio client that is cut off while it sends reports INTERNAL instead of the reason."""
 MAX_DOWNLOADS = 256
 """Content that is sent at a time. Who reads slowly keeps about 4 MB each in memory."""
 
