@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .tracing import Trace, Tracer, distinct, is_sampled, parent_of
 
@@ -11,9 +11,8 @@ DEFAULT_TIMEOUT = 5.0
 """Seconds that an outgoing call may take when nothing stricter is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The call being served while another is made."""
+class Origin(NamedTuple):
+    """The call being served while another is made; made for each call, so a tuple."""
 
     deadline: float | None = None
     """Moment on `time.monotonic()`'s clock by which the caller wants an answer."""

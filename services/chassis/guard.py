@@ -9,7 +9,7 @@ import structlog
 from grpc import StatusCode
 
 from clients import context
-from clients.tracing import TRACEPARENT, Kind, Span, Tracer, is_sampled, parent_of, replaced
+from clients.tracing import TRACEPARENT, Kind, Span, Trace, Tracer, is_sampled, parent_of, replaced
 
 from .call import REQUEST_ID, TRACE_PARENT, USER_ID, Call
 from .errors import OverloadedError
@@ -18,7 +18,9 @@ from .telemetry import MethodMetrics
 
 DEADLINE_MARGIN = 0.02
 """Seconds kept back from the caller's deadline, so that we can still say what timed out."""
-TRACED_BY = (REQUEST_ID, TRACE_PARENT)
+TRACED_BY = tuple((header, header.decode()) for header in (REQUEST_ID, TRACE_PARENT))
+_USER_ID = USER_ID.decode()
+_OK: int = StatusCode.OK.value[0]
 log = structlog.get_logger()
 
 
@@ -112,7 +114,9 @@ class Guard:
         return context.Origin(origin.deadline, (*trace, *caller), trace, tracer)
 
     def _record(self, code: StatusCode, why: str = "") -> None:
-        self._metrics.observe(code.value[0], time.perf_counter() - self._started)
+        # The value of an enum's member takes a tenth of what all of this does.
+        number = _OK if code is StatusCode.OK else code.value[0]
+        self._metrics.observe(number, time.perf_counter() - self._started)
         if self._span is not None:
             self._span.end(code, why)
         elif _is_wanted(self._call):
@@ -146,9 +150,11 @@ def _is_wanted(call: Call) -> bool:
 
 def _origin(call: Call) -> context.Origin:
     headers = call.headers
-    trace = tuple(
-        (name.decode(), headers[name].decode("latin-1")) for name in TRACED_BY if name in headers
-    )
+    trace: Trace = ()
+    for header, name in TRACED_BY:
+        value = headers.get(header)
+        if value is not None:
+            trace = (*trace, (name, value.decode("latin-1")))
     caller = headers.get(USER_ID)
-    metadata = trace if caller is None else (*trace, (USER_ID.decode(), caller.decode("latin-1")))
+    metadata = trace if caller is None else (*trace, (_USER_ID, caller.decode("latin-1")))
     return context.Origin(call.deadline, metadata, trace)

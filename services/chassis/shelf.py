@@ -47,6 +47,10 @@ class Shelf(Generic[Value]):
         """Keep nothing longer than this."""
         self._cache.bound(seconds)
 
+    def at_hand(self, ids: Sequence[int]) -> list[Value | None]:
+        """The values of these ids in their order that need no load."""
+        return self._cache.get_many(ids)
+
     async def get_many(self, ids: Sequence[int]) -> list[Value | None]:
         """The values of these ids in their order, None where there is none."""
         found = self._cache.get_many(ids)

@@ -33,6 +33,16 @@ class Known(NamedTuple):
     retweeted: frozenset[int]
     since_id: int
 
+    def is_enough_for(self, tweet_ids: Sequence[int]) -> bool:
+        """Whether this tells everything about these tweets."""
+        return not (self.favorited or self.retweeted) or self.since_id < min(tweet_ids)
+
+    def of(self, tweet_ids: Sequence[int]) -> Engaged:
+        """What is known about these tweets."""
+        if not (self.favorited or self.retweeted):
+            return NOT_ENGAGED
+        return Engaged(self.favorited, self.retweeted).among(tweet_ids)
+
 
 class ViewerSource(Protocol):
     """The Tweet service; `clients.tweet.TweetClient` is one."""
@@ -60,26 +70,28 @@ class Viewers:
         """
         if not user_id or not tweet_ids or time.monotonic() < self._away_until:
             return NOT_ENGAGED
+        # First without a timeout, which costs more than all the rest of what is at hand.
+        [known] = self.shelf.at_hand([user_id])
+        if known is not None and known.is_enough_for(tweet_ids):
+            return known.of(tweet_ids)
         try:
             async with asyncio.timeout(TIMEOUT):
-                [known] = await self.shelf.get_many([user_id])
-                if known is None:
-                    return NOT_ENGAGED
-                return await self._of(user_id, known, tweet_ids)
+                return await self._asked(user_id, tweet_ids)
         except (PeerError, ServiceError, TimeoutError) as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             log.warning("pages without what their viewers did", why=str(error) or "no answer")
             return NOT_ENGAGED
 
-    async def _of(self, user_id: int, known: Known, tweet_ids: Sequence[int]) -> Engaged:
-        favorited, retweeted, since_id = known
-        if not (favorited or retweeted):
+    async def _asked(self, user_id: int, tweet_ids: Sequence[int]) -> Engaged:
+        [known] = await self.shelf.get_many([user_id])
+        if known is None:
             return NOT_ENGAGED
-        if since_id >= min(tweet_ids):
-            old = [tweet_id for tweet_id in tweet_ids if tweet_id <= since_id]
-            viewer = await self._tweets.get_viewer(user_id, old)
-            favorited = favorited.union(viewer.favorited_tweet_ids)
-            retweeted = retweeted.union(viewer.retweeted_tweet_ids)
+        if known.is_enough_for(tweet_ids):
+            return known.of(tweet_ids)
+        old = [tweet_id for tweet_id in tweet_ids if tweet_id <= known.since_id]
+        viewer = await self._tweets.get_viewer(user_id, old)
+        favorited = known.favorited.union(viewer.favorited_tweet_ids)
+        retweeted = known.retweeted.union(viewer.retweeted_tweet_ids)
         return Engaged(favorited, retweeted).among(tweet_ids)
 
     async def _load(self, user_ids: list[int]) -> dict[int, Known]:
