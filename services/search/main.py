@@ -9,6 +9,7 @@ from clients.graph import GraphClient
 from clients.search import SearchClient
 from clients.tweet import TweetClient
 from services.chassis import stores
+from services.chassis.background import running
 from services.chassis.config import Settings
 from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import wall_clock_ms
@@ -17,7 +18,7 @@ from services.chassis.visibility import Visibility
 from .authors import Authors
 from .domain_shards import Part
 from .finding import Finder
-from .index.follower import Follower, FollowerMetrics, following
+from .index.follower import Follower, FollowerMetrics
 from .index.shard_index import ShardIndex
 from .pages import Pages
 from .servicer.search import DESCRIPTOR, SearchServicer
@@ -26,11 +27,11 @@ from .shards.replica import LocalReplica, RemoteReplica, Replica
 from .shards.scatter import Scatter
 from .trends.history import TrendHistory
 from .trends.reader import TrendReader
-from .trends.searches import counting_searches
+from .trends.searches import SearchCounter
 from .trends.store import TrendStore
-from .users.directory import UserDirectory, following_users
+from .users.directory import DirectoryFeed, UserDirectory
 from .users.found import UserPages
-from .users.suggestions import Suggestions, refreshing
+from .users.suggestions import Suggestions
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -51,19 +52,19 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         folder = settings.search_folder or settings.home / "search" / part.name
         index = stack.enter_context(contextlib.closing(ShardIndex(folder)))
         follower = Follower(index, part, tweets, FollowerMetrics(registry))
-        await enter(following(follower))
         local = LocalReplica(part.shard, index, follower)
         scatter = Scatter(await _shards(stack, settings, others, local), registry)
         store, visibility = TrendStore(redis), Visibility(graph.check_visibility)
         directory = UserDirectory()
         suggestions = Suggestions(directory, index, store, wall_clock_ms)
-        await enter(following_users(directory, graph))
-        await enter(refreshing(suggestions))
+        searches, feed = SearchCounter(store, wall_clock_ms), DirectoryFeed(directory, graph)
+        works = (follower.run(), feed.run(), suggestions.run(), searches.run())
+        await enter(running(*works))
         finder = Finder(scatter, Authors(graph.lookup), None if others else index.touched)
         servicer = SearchServicer(
             finder=finder,
             pages=Pages(finder, tweets, graph, visibility),
-            searches=await enter(counting_searches(store, wall_clock_ms)),
+            searches=searches,
             directory=directory,
             user_pages=UserPages(graph, visibility),
             suggestions=suggestions,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -240,14 +240,3 @@ class Follower:
         self._complete, self._dirty = True, True
         self._told.clear()
         log.info("all tweets are read", shard=self._part.shard, count=count)
-
-
-@contextlib.asynccontextmanager
-async def following(follower: Follower) -> AsyncIterator[None]:
-    """Follow as long as this is open."""
-    task = asyncio.create_task(follower.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -5,8 +5,7 @@ is dropped, for a search must not wait for it.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import structlog
 from redis.exceptions import RedisError
@@ -52,17 +51,3 @@ class SearchCounter:
                 await self.flush()
             except (RedisError, OSError) as error:
                 log.warning("searches not counted", why=str(error))
-
-
-@contextlib.asynccontextmanager
-async def counting_searches(
-    store: TrendStore, clock_ms: Callable[[], int]
-) -> AsyncIterator[SearchCounter]:
-    """A counter that counts as long as this is open."""
-    counter = SearchCounter(store, clock_ms)
-    task = asyncio.create_task(counter.run())
-    try:
-        yield counter
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

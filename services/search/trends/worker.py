@@ -1,6 +1,5 @@
 """Composition root of the trends worker: it follows Tweet's log, counts, and ranks."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from clients.deletions import DeletionReports
 from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.background import working
 from services.chassis.server import Runtime, Service
 from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import check_pool, migrate, open_pool, open_redis
@@ -42,15 +42,9 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         reports = DeletionReports(tweets, "trends")
         counter = TrendCounter(store, graph, TermFinder(), registry, wall_clock_ms)
         ranker = Ranker(store, TrendHistory(pool), runtime.instance, registry, wall_clock_ms)
-        tasks = [
-            asyncio.create_task(_consume(tweets, reports.telling(counter.handle), runtime)),
-            asyncio.create_task(ranker.run(runtime.draining)),
-        ]
-        try:
-            yield Service({}, {"postgres": lambda: check_pool(pool)})
-        finally:
-            runtime.draining.set()
-            await asyncio.wait(tasks)
+        consuming = _consume(tweets, reports.telling(counter.handle), runtime)
+        await enter(working(runtime.draining, consuming, ranker.run(runtime.draining)))
+        yield Service({}, {"postgres": lambda: check_pool(pool)})
 
 
 async def _consume(tweets: TweetClient, handler: Handler, runtime: Runtime) -> None:

@@ -6,7 +6,7 @@ Made anew at each start from Graph, whose log it then follows; some 400 bytes a 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -203,14 +203,3 @@ class DirectoryFeed:
                 await asyncio.to_thread(self._directory.put, users, but=self._read_again)
         self._read_again.clear()
         log.info("all users are read", count=self._directory.user_count)
-
-
-@contextlib.asynccontextmanager
-async def following_users(directory: UserDirectory, graph: GraphClient) -> AsyncIterator[None]:
-    """Keep a directory up to date as long as this is open."""
-    task = asyncio.create_task(DirectoryFeed(directory, graph).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

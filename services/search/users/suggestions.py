@@ -2,8 +2,7 @@
 
 import asyncio
 import bisect
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
@@ -92,14 +91,3 @@ class Suggestions:
                 break
             found.append((-volume, form))
         return [form for _, form in sorted(found)[:limit]]
-
-
-@contextlib.asynccontextmanager
-async def refreshing(suggestions: Suggestions) -> AsyncIterator[None]:
-    """Refresh as long as this is open."""
-    task = asyncio.create_task(suggestions.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
