@@ -1,5 +1,6 @@
 """Content of a peer by id: kept for seconds, and one load at a time for all who ask."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
@@ -8,14 +9,16 @@ from .short_cache import ShortCache
 
 FRESH_SECONDS = 3.0
 """How long content is kept by itself: a delete must show within 5 s."""
+WATCHED_SECONDS = 600.0
+"""How long, while the log that would tell of a change is being followed."""
 Value = TypeVar("Value")
 
 
 class Shelf(Generic[Value]):
     """Values by id from a peer: kept for seconds, and one load at a time for all who ask.
 
-    Who follows the peer's log says what is to be forgotten and, by `bound`, for how long the rest
-    may be kept.
+    Who follows the peer's log says what is to be forgotten and, by `watched`, whether the rest may
+    be kept for long.
     """
 
     def __init__(
@@ -24,9 +27,11 @@ class Shelf(Generic[Value]):
         load: Callable[[list[int]], Awaitable[dict[int, Value]]],
         max_items: int,
         seconds: float = FRESH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
-        self._cache: ShortCache[int, Value] = ShortCache(seconds, max_items)
+        self._seconds = seconds
+        self._cache: ShortCache[int, Value] = ShortCache(seconds, max_items, clock)
         self._batcher: Batcher[list[int], dict[int, Value]] = Batcher(
             name, self._load_batch, max_batch=64, max_waiting=5_000
         )
@@ -43,9 +48,9 @@ class Shelf(Generic[Value]):
         self._cache.clear()
         self._loading.clear()
 
-    def bound(self, seconds: float) -> None:
-        """Keep nothing longer than this."""
-        self._cache.bound(seconds)
+    def watched(self, current: bool) -> None:
+        """Whether the log that would tell of a change is being followed to its end."""
+        self._cache.bound(WATCHED_SECONDS if current else self._seconds)
 
     def at_hand(self, ids: Sequence[int]) -> list[Value | None]:
         """The values of these ids in their order that need no load."""

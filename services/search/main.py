@@ -18,6 +18,7 @@ from services.chassis.visibility import Visibility
 from .authors import Authors
 from .domain_shards import Part
 from .finding import Finder
+from .found_tweets import FoundTweets
 from .index.follower import Follower, FollowerMetrics
 from .index.shard_index import ShardIndex
 from .pages import Pages
@@ -51,7 +52,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         part = Part(settings.search_shard, max(1, len(others)))
         folder = settings.search_folder or settings.home / "search" / part.name
         index = stack.enter_context(contextlib.closing(ShardIndex(folder)))
-        follower = Follower(index, part, tweets, FollowerMetrics(registry))
+        found_tweets = FoundTweets(tweets)
+        follower = Follower(index, part, tweets, found_tweets, FollowerMetrics(registry))
         local = LocalReplica(part.shard, index, follower)
         scatter = Scatter(await _shards(stack, settings, others, local), registry)
         store, visibility = TrendStore(redis), Visibility(graph.check_visibility)
@@ -63,7 +65,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[Service]:
         finder = Finder(scatter, Authors(graph.lookup), None if others else index.touched)
         servicer = SearchServicer(
             finder=finder,
-            pages=Pages(finder, tweets, graph, visibility),
+            pages=Pages(finder, found_tweets, graph, visibility),
             searches=searches,
             directory=directory,
             user_pages=UserPages(graph, visibility),

@@ -11,26 +11,22 @@ from typing import NamedTuple
 from aviary.graph.v1.visibility_pb2 import Surface
 from aviary.search.v1 import search_service_pb2 as pb
 from clients.graph import GraphClient
-from clients.tweet import TweetClient, author_id_of
-from clients.wire import frame
 from services.chassis.errors import PageTokenError
 from services.chassis.paging import decode_ranked_token, encode_page_token
 from services.chassis.shelf import Shelf
-from services.chassis.tweet_page import TWEET, USERS_FIELD, Engaged, tweet_page
-from services.chassis.viewers import Viewers
-from services.chassis.visibility import VISIBLE, Subject, Visibility
+from services.chassis.tweet_page import USERS_FIELD, Engaged, tweet_page
+from services.chassis.visibility import VISIBLE, Visibility
 
 from .domain_tree import Node
 from .finding import Finder
-from .recent_pages import TWEET_SECONDS
+from .found_tweets import FoundTweets, Shown
 
 RANKED = 200
 """The newest matches that `top` ranks; 200 ids of 8 bytes are a token of 2 KB."""
 CHUNK = 50
 MAX_ROUNDS = 5
 END, START = 0, (1 << 63) - 1
-VIEWER_SECONDS = 1.0
-MAX_TWEETS, MAX_USERS = 50_000, 50_000
+MAX_USERS = 50_000
 Shape = tuple[object, ...]
 
 
@@ -46,14 +42,6 @@ class Place(NamedTuple):
     def first(cls, *, ranked: bool) -> "Place":
         """The beginning of a list."""
         return cls((), START, ranked)
-
-
-class Shown(NamedTuple):
-    """A tweet that was found: its id, whom the rules ask about, and its frame."""
-
-    tweet_id: int
-    author: Subject
-    framed: bytes
 
 
 class Page(NamedTuple):
@@ -98,16 +86,12 @@ class Pages:
     """Makes pages."""
 
     def __init__(
-        self, finder: Finder, tweets: TweetClient, graph: GraphClient, visibility: Visibility
+        self, finder: Finder, tweets: FoundTweets, graph: GraphClient, visibility: Visibility
     ) -> None:
         self._finder = finder
         self._tweets = tweets
         self._graph = graph
         self._visibility = visibility
-        self._tweet_shelf: Shelf[Shown] = Shelf(
-            "found tweets", self._load_tweets, MAX_TWEETS, TWEET_SECONDS
-        )
-        self._viewers = Viewers(tweets, VIEWER_SECONDS)
         self._user_shelf: Shelf[bytes] = Shelf("found users", self._load_users, MAX_USERS)
 
     async def page(self, tree: Node, place: Place, size: int, viewer: int) -> Page:
@@ -131,7 +115,7 @@ class Pages:
                 break
         authors = list(dict.fromkeys(tweet.author.author_user_id for tweet in shown))
         users = [user for user in await self._user_shelf.get_many(authors) if user]
-        engaged = await self._viewers.engaged(viewer, [tweet.tweet_id for tweet in shown])
+        engaged = await self._tweets.engaged(viewer, shown)
         frames = [tweet.framed for tweet in shown]
         shared_until = 0.0 if unreachable else until
         return Page(frames, users, engaged, Place(ids, before), list(unreachable), shared_until)
@@ -140,18 +124,11 @@ class Pages:
         self, ids: tuple[int, ...], wanted: int, viewer: int
     ) -> tuple[tuple[int, ...], list[Shown]]:
         """Up to so many visible tweets from the front, and the ids behind them."""
-        found = await self._tweet_shelf.get_many(ids[:wanted])
+        found = await self._tweets.get_many(ids[:wanted])
         subjects = dict.fromkeys(tweet.author for tweet in found if tweet)
         rules = await self._visibility.rules(viewer, Surface.SURFACE_SEARCH, subjects)
         shown = [tweet for tweet in found if tweet and rules[tweet.author] == VISIBLE]
         return ids[len(found) :], shown
-
-    async def _load_tweets(self, tweet_ids: list[int]) -> dict[int, Shown]:
-        raw = await self._tweets.batch_get_raw(tweet_ids)
-        return {
-            tweet_id: Shown(tweet_id, Subject(author_id_of(tweet)), frame(TWEET, tweet))
-            for tweet_id, tweet in raw.items()
-        }
 
     async def _load_users(self, user_ids: list[int]) -> dict[int, bytes]:
         return await self._graph.batch_get_users_raw(user_ids, field=USERS_FIELD)

@@ -1,7 +1,6 @@
 """First pages for who is not logged in: all of them get the same, so it is put together once.
 
 A page is given out for half a second, and never longer than the search that it is of is shared.
-What is on it is kept for `TWEET_SECONDS` at most before that, so that no count is older than 3 s.
 """
 
 import time
@@ -11,7 +10,6 @@ from typing import NamedTuple
 from services.chassis.short_cache import ShortCache
 
 PAGE_SECONDS = 0.5
-TWEET_SECONDS = 2.5
 MAX_PAGES = 5_000
 """Some kilobytes each."""
 

@@ -14,8 +14,6 @@ from services.chassis.viewers import Viewers
 
 from .sources import GraphSource, TweetSource
 
-WATCHED_SECONDS = 600.0
-"""How long, while the log that would tell of a change is being followed."""
 MAX_TWEETS, MAX_USERS = 100_000, 100_000
 _IN_REPLY_TO_USER_ID = b"\x40"
 

@@ -9,19 +9,20 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import structlog
+from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from aviary.events.v1 import payload_pb2
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from clients.deletions import DeletionReports, deleted_tweets
 from clients.errors import PeerError
 from clients.events import Event
 from clients.tail import EventTail, Position
 from clients.tweet import TweetClient
+from services.chassis.tweet_changes import told_by
 
 from ..domain_shards import Part
 from .entries import Entry, entry_of
@@ -34,19 +35,21 @@ REFRESH_SECONDS = 10.0
 MAX_CHANGED = 2_000
 """Tweets whose counts are read again at a time; the others wait for their next reaction."""
 RESTART_SECONDS = 1.0
-REACTIONS: dict[str, Callable[[bytes], "Reaction"]] = {
-    "TweetFavorited": payload_pb2.TweetFavorited.FromString,
-    "TweetUnfavorited": payload_pb2.TweetUnfavorited.FromString,
-}
+REACTIONS = {"TweetFavorited", "TweetUnfavorited"}
 log = structlog.get_logger()
 
 
-class Reaction(Protocol):
-    """An event that says that somebody reacted to a tweet."""
+class Audience(Protocol):
+    """What else wants to know what the log tells; `found_tweets.FoundTweets` is one."""
 
-    @property
-    def tweet_id(self) -> int:
-        """The tweet."""
+    def told(self, payloads: Sequence[Message]) -> None:
+        """The log has told of these."""
+
+    def watched(self, current: bool) -> None:
+        """Whether it is being followed to its end."""
+
+    def lost(self) -> None:
+        """It is not followed any more."""
 
 
 class FollowerMetrics:
@@ -70,13 +73,19 @@ class Follower:
     """Keeps one index up to date; `run` does it."""
 
     def __init__(
-        self, index: ShardIndex, part: Part, tweets: TweetClient, metrics: FollowerMetrics
+        self,
+        index: ShardIndex,
+        part: Part,
+        tweets: TweetClient,
+        audience: Audience,
+        metrics: FollowerMetrics,
     ) -> None:
         self._reports = DeletionReports(tweets, "search")
         self._taken_out: list[int] = []
         self._index = index
         self._part = part
         self._tweets = tweets
+        self._audience = audience
         self._metrics = metrics
         self._position: Position | None = None
         self._complete = False
@@ -104,6 +113,7 @@ class Follower:
                 await self._follow()
             except Exception:
                 log.exception("indexing failed, starting it again")
+            self._audience.lost()
             await asyncio.sleep(RESTART_SECONDS)
 
     async def _follow(self) -> None:
@@ -137,35 +147,35 @@ class Follower:
 
     async def _take(self, events: Sequence[Event]) -> None:
         if events:
-            added, deleted = await asyncio.to_thread(self._read, events)
+            told, added, deleted = await asyncio.to_thread(self._read, events)
+            self._audience.told(told)
             self._taken_out += filter(self._part.holds, deleted_tweets(events))
             self._metrics.indexed.inc(added)
             self._metrics.deleted.inc(deleted)
         self._dirty = True
 
-    def _read(self, events: Iterable[Event]) -> tuple[int, int]:
-        """Apply a batch; what comes last of a tweet counts."""
+    def _read(self, events: Iterable[Event]) -> tuple[list[Message], int, int]:
+        """Apply a batch; what comes last of a tweet counts. What it tells, and how many of each."""
+        told = told_by(events)
         added: dict[int, Entry] = {}
         deleted: dict[int, None] = {}
-        for event in events:
+        for event, payload in told:
             if event.kind == "TweetCreated":
-                tweet = payload_pb2.TweetCreated.FromString(event.payload).tweet
-                self._note_reactions(tweet)
-                entry = self._entry(tweet)
+                self._note_reactions(payload.tweet)
+                entry = self._entry(payload.tweet)
                 if entry is not None:
                     added[entry.tweet_id] = entry
             elif event.kind == "TweetDeleted":
-                gone = payload_pb2.TweetDeleted.FromString(event.payload).tweet_id
-                added.pop(gone, None)
-                deleted[gone] = None
+                added.pop(payload.tweet_id, None)
+                deleted[payload.tweet_id] = None
             elif event.kind in REACTIONS:
-                self._note_change(REACTIONS[event.kind](event.payload).tweet_id)
+                self._note_change(payload.tweet_id)
         with self._turn:
             self._gone.update(deleted)
             if not self._complete:
                 self._told.update(added)
             self._index.apply(added.values(), deleted)
-        return len(added), len(deleted)
+        return [payload for _, payload in told], len(added), len(deleted)
 
     def _entry(self, tweet: Tweet) -> Entry | None:
         return entry_of(tweet) if self._part.holds(tweet.tweet_id) else None
@@ -184,6 +194,7 @@ class Follower:
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             began, current = time.time(), tail.current
+            self._audience.watched(current)
             if self._dirty and self._position is not None:
                 self._dirty = False
                 await self._commit()

@@ -20,9 +20,9 @@ from clients.errors import PeerError
 from clients.events import Event
 from clients.tail import EventTail, Position, Stretch
 from services.chassis.errors import ServiceError
+from services.chassis.tweet_changes import TweetChanges, told_by
 
 from ..hydrate import Hydrator
-from .counts import CountsFeed
 from .history import History, Record
 from .hub import Hub
 from .metrics import LiveMetrics
@@ -40,15 +40,6 @@ _BOTH: Mapping[str, Any] = {
 _ACTOR: Mapping[str, Any] = {
     "UserMuted": payload_pb2.UserMuted,
     "UserUnmuted": payload_pb2.UserUnmuted,
-}
-
-
-_TOLD: Mapping[str, Any] = {
-    "TweetCreated": payload_pb2.TweetCreated,
-    "TweetDeleted": payload_pb2.TweetDeleted,
-    "TweetFavorited": payload_pb2.TweetFavorited,
-    "TweetUnfavorited": payload_pb2.TweetUnfavorited,
-    "MediaTagRemoved": payload_pb2.MediaTagRemoved,
 }
 
 
@@ -102,7 +93,7 @@ class TweetFeed:
         self._hub = hub
         self._hydrator = hydrator
         self._metrics = metrics
-        self._counted = CountsFeed(hydrator)
+        self._changes = TweetChanges(hydrator.forget_tweets, hydrator.viewers.shelf.forget)
         self._told = asyncio.Event()
         self._caught_up = False
 
@@ -124,17 +115,12 @@ class TweetFeed:
     async def _take(self, stretch: Stretch) -> None:
         if not stretch.continuous:
             self._restart(stretch)
-        told = [
-            (event, _TOLD[event.kind].FromString(event.payload))
-            for event in stretch.events
-            if event.kind in _TOLD
-        ]
+        told = told_by(stretch.events)
         records = [record for each in told if (record := _record(*each)) is not None]
         deleted = [record.tweet_id for record in records if record.deleted]
         self._history.deleted.update(deleted)
-        self._hydrator.forget_tweets(deleted)
+        self._changes.take([payload for _, payload in told])
         self._forgotten(deleted_tweets(stretch.events))
-        self._counted.take(payload for _, payload in told)
         await self._prefetch(records)
         # From here on without a pause: a stream that attaches is told of all behind `position`.
         self._history.add(records, stretch.position)

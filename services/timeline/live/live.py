@@ -13,10 +13,10 @@ from clients.tail import EventTail, Position
 from services.chassis.background import running
 from services.chassis.call import Call
 from services.chassis.errors import DrainingError, UnavailableError
-from services.chassis.shelf import FRESH_SECONDS, Shelf
+from services.chassis.shelf import Shelf
 
 from ..home import HomeTimelines
-from ..hydrate import WATCHED_SECONDS, Hydrator
+from ..hydrate import Hydrator
 from ..relations import RelationsCache
 from .feed import RelationsFeed, TweetFeed
 from .history import KEEP_SECONDS, History
@@ -112,7 +112,7 @@ async def open_live(
 async def _watch(shelf: Shelf[Any], tail: EventTail) -> None:
     """Let content be kept for long only as long as its changes are told."""
     while True:
-        shelf.bound(WATCHED_SECONDS if tail.current else FRESH_SECONDS)
+        shelf.watched(tail.current)
         await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -1,21 +1,29 @@
-"""Counts and tags that change: what shows them, and who changed them, is read again.
+"""What a page shows of tweets is kept for long, as long as Tweet's log tells of what changes.
 
 A popular tweet is favourited thousands of times a second, so what shows counts is forgotten a few
 times a second and not with each event; who favourites sees that at once.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
 from aviary.events.v1 import payload_pb2
-
-from ..hydrate import Hydrator
+from clients.events import Event
 
 SETTLE_SECONDS = 0.3
-"""Counts in timelines follow within a second: this, and the ways there and back."""
+"""Counts on pages follow within a second: this, and the ways there and back."""
+TOLD: Mapping[str, Any] = {
+    "TweetCreated": payload_pb2.TweetCreated,
+    "TweetDeleted": payload_pb2.TweetDeleted,
+    "TweetFavorited": payload_pb2.TweetFavorited,
+    "TweetUnfavorited": payload_pb2.TweetUnfavorited,
+    "MediaTagRemoved": payload_pb2.MediaTagRemoved,
+}
+"""What Tweet's log tells of what a page shows."""
+Forget = Callable[[Iterable[int]], None]
 
 
 class Counted(NamedTuple):
@@ -58,22 +66,34 @@ _COUNTED: Mapping[type[Any], Callable[[Any], Counted]] = {
 }
 
 
-class CountsFeed:
-    """Has a hydrator forget what a log says has changed."""
+def told_by(events: Iterable[Event]) -> list[tuple[Event, Any]]:
+    """Those of these events that tell of what a page shows, with their payloads."""
+    return [
+        (event, TOLD[event.kind].FromString(event.payload))
+        for event in events
+        if event.kind in TOLD
+    ]
 
-    def __init__(self, hydrator: Hydrator) -> None:
-        self._hydrator = hydrator
+
+class TweetChanges:
+    """Has tweets and viewers forgotten when the log says that they have changed."""
+
+    def __init__(self, forget_tweets: Forget, forget_viewers: Forget) -> None:
+        self._forget_tweets = forget_tweets
+        self._forget_viewers = forget_viewers
         self._changed: set[int] = set()
 
-    def take(self, payloads: Iterable[Message]) -> None:
-        """Note what these events say."""
+    def take(self, payloads: Sequence[Message]) -> None:
+        """Note what these events say; what was deleted is forgotten at once."""
+        deleted = [each.tweet_id for each in payloads if isinstance(each, payload_pb2.TweetDeleted)]
+        self._forget_tweets(deleted)
         counted = [_COUNTED[type(payload)](payload) for payload in payloads]
         changed = {tweet_id for each in counted for tweet_id in each.tweet_ids} - {0}
         if changed and not self._changed:
             asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle)
         self._changed |= changed
-        self._hydrator.viewers.shelf.forget({each.user_id for each in counted})
+        self._forget_viewers({each.user_id for each in counted})
 
     def _settle(self) -> None:
         changed, self._changed = self._changed, set()
-        self._hydrator.forget_tweets(changed)
+        self._forget_tweets(changed)
