@@ -144,8 +144,8 @@ async def _exchange(
 
 
 async def _read(connection: redis.asyncio.connection.AbstractConnection, count: int) -> Answers:
-    # redis-py has no public way to read replies in bulk; tests/timeline/test_pipeline.py would show
-    # a version in which this attribute has gone.
+    # redis-py has no public way to read replies in bulk; tests/chassis/test_redis_pipeline.py would
+    # show a version in which this attribute has gone.
     stream: asyncio.StreamReader | None = connection._reader  # noqa: SLF001
     if stream is None:
         raise RedisConnectionError("the connection was closed")

@@ -30,6 +30,8 @@ class Kind(IntEnum):
     TOPIC = 2
     SEARCH = 3
 
+    __hash__ = int.__hash__  # Enum's own is written in Python, and terms are keys everywhere
+
 
 MIN_USERS = {Kind.HASHTAG: 5, Kind.TOPIC: 8, Kind.SEARCH: 10}
 """Fewer different users are no trend; a search of fewer is also nobody else's business."""

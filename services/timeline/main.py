@@ -7,12 +7,12 @@ from pathlib import Path
 from clients.deletions import DeletionReports
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
 
 from .live.live import open_live
 from .metrics import ReadMetrics
-from .pipeline import Pipeline
 from .policy.store import PolicyStore
 from .policy.watch import PolicyWatch
 from .readers import Readers

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from aviary.tweet.v1.tweet_pb2 import Tweet
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.snowflake import unix_ms_of, wall_clock_ms
 
 from . import domain, store
 from .metrics import FanoutMetrics
-from .pipeline import Pipeline
 
 CHUNK = 8_000
 """Commands sent before the answers are read: some 0.5 MB, 10 ms."""

@@ -10,12 +10,12 @@ from typing import NewType, Protocol, cast
 from redis.asyncio.client import Pipeline as Transaction
 from redis.exceptions import WatchError
 
+from services.chassis.redis_pipeline import Pipeline, packed
 from services.chassis.short_cache import ShortCache
 from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import Redis
 
 from .domain import is_building, settled
-from .pipeline import Pipeline
 
 Kind = NewType("Kind", str)
 HOME, RING = Kind("home"), Kind("author")
@@ -88,7 +88,7 @@ class Lists:
         stale = {owner for owner, known in zip(owners, fresh, strict=True) if not known}
         if stale:
             moment = b"%d" % self._expiry()
-            commands.extend(_pack(b"EXPIREAT", self._key(owner), moment) for owner in stale)
+            commands.extend(packed(b"EXPIREAT", self._key(owner), moment) for owner in stale)
         replies = await self._pipeline.execute(b"".join(commands), len(commands))
         self._refreshed.put_many(dict.fromkeys(stale, True))
         return replies[: len(wanted)]
@@ -99,13 +99,13 @@ class Lists:
 
     async def existing(self, owner_ids: Sequence[int]) -> list[int]:
         """Those of these owners who have a list; unlike reading it this does not keep it alive."""
-        commands = [_pack(b"EXISTS", self._key(owner_id)) for owner_id in owner_ids]
+        commands = [packed(b"EXISTS", self._key(owner_id)) for owner_id in owner_ids]
         found = await self._pipeline.execute(b"".join(commands), len(commands))
         return [owner_id for owner_id, there in zip(owner_ids, found, strict=True) if there]
 
     async def drop(self, owner_ids: Iterable[int]) -> None:
         """Forget these lists."""
-        commands = [_pack(b"UNLINK", self._key(owner_id)) for owner_id in owner_ids]
+        commands = [packed(b"UNLINK", self._key(owner_id)) for owner_id in owner_ids]
         await self._pipeline.execute(b"".join(commands), len(commands))
 
     async def begin(self, owner_id: int, marker: bytes, abandoned: bytes | None) -> bool:
@@ -182,7 +182,7 @@ class Lists:
 
     def _lrange(self, owner_id: int, count: int) -> bytes:
         last = b"-1" if count == WHOLE else b"%d" % (count - 1)
-        return _pack(b"LRANGE", self._key(owner_id), b"0", last)
+        return packed(b"LRANGE", self._key(owner_id), b"0", last)
 
     def _expiry(self) -> int:
         """When a list that is read now is given up, in seconds since the epoch."""
@@ -202,7 +202,7 @@ def push_tail(entry: bytes) -> bytes:
 
 def trim(owner_id: int, length: int, kind: Kind = HOME) -> bytes:
     """Packed LTRIM of a list to a length."""
-    return _pack(b"LTRIM", key_of(owner_id, kind).encode(), b"0", b"%d" % (length - 1))
+    return packed(b"LTRIM", key_of(owner_id, kind).encode(), b"0", b"%d" % (length - 1))
 
 
 async def _replace(
@@ -225,8 +225,3 @@ async def _replace(
     except WatchError:
         return False
     return True
-
-
-def _pack(*arguments: bytes) -> bytes:
-    packed = b"".join([b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments])
-    return b"*%d\r\n%b" % (len(arguments), packed)

@@ -10,6 +10,7 @@ from clients.events import EventConsumer, Handler
 from clients.graph import GraphClient
 from clients.tweet import TweetClient
 from services.chassis.background import working
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.redis_primary import watching_primary
 from services.chassis.server import Runtime, Service
 from services.chassis.stores import migrate, open_pool, open_redis
@@ -18,7 +19,6 @@ from .crossing import Crossings
 from .fanout import Fanout
 from .mend import Mender
 from .metrics import FanoutMetrics
-from .pipeline import Pipeline
 from .policy.store import PolicyStore
 from .policy.watch import PolicyWatch
 from .pushing import ANSWER_SECONDS, Pusher

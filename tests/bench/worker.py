@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 from aviary.events.v1.event_pb2 import Event
 from aviary.events.v1.payload_pb2 import TweetCreated
 from clients.graph import FollowerPage
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.snowflake import Snowflakes
 from services.chassis.stores import open_redis
 from services.timeline import domain
 from services.timeline.fanout import Fanout
 from services.timeline.metrics import FanoutMetrics
-from services.timeline.pipeline import Pipeline
 from services.timeline.policy.domain import Policy
 from services.timeline.pushing import Pusher
 from services.timeline.store import RING, Lists, key_of

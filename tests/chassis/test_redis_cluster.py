@@ -11,13 +11,13 @@ from redis.exceptions import RedisError
 
 from services.chassis.config import Settings
 from services.chassis.redis_exchange import exchange_over, split
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.redis_primary import settle
 from services.chassis.stores import Redis, open_redis
 from services.graph.store.leased_cache import CacheMetrics, LeasedCache
 from services.local.folders import temporary_home
 from services.local.mesh import Mesh, running
 from services.timeline import store
-from services.timeline.pipeline import Pipeline
 from services.tweet.store.cache import TweetCache
 
 USERS = range(1, 61)

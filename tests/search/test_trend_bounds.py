@@ -51,12 +51,12 @@ async def test_distinct_terms_are_bounded(rig: Rig) -> None:
 
 def test_a_full_store_admits_only_what_comes_often() -> None:
     gate = Gate(Kind.HASHTAG, max_terms=100)
-    assert gate.admits(Term(Kind.HASHTAG, "early"), NOW_MS)
+    assert gate.admitted(["early"], NOW_MS)
     gate.counted_terms = 100
-    often = [gate.admits(Term(Kind.HASHTAG, "often"), NOW_MS) for _ in range(70)]
-    assert often == [False] * 63 + [True] * 7
-    assert not gate.admits(Term(Kind.HASHTAG, "rare"), NOW_MS)
-    assert not gate.admits(Term(Kind.HASHTAG, "often"), NOW_MS + 2 * HOUR_MS)
+    often = [gate.admitted(["often"], NOW_MS) for _ in range(70)]
+    assert often == [[]] * 63 + [["often"]] * 7
+    assert gate.admitted(["rare", "often"], NOW_MS) == ["often"]
+    assert not gate.admitted(["often"], NOW_MS + 2 * HOUR_MS)
 
 
 def test_a_sample_of_a_level_is_part_of_the_one_before() -> None:

@@ -25,18 +25,21 @@ from .trend_rig import Rig, trend_rig
 )
 def test_phrases(status: str, topics: set[str]) -> None:
     found = TermFinder().of_tweet(Tweet(status=status))
-    assert {term.key for term, _ in found} == topics
-    assert {term.kind for term, _ in found} <= {Kind.TOPIC}
-    assert all(form.casefold().replace("\u2019", "'") == term.key for term, form in found)
+    assert found[Kind.TOPIC].keys() == topics
+    assert not found[Kind.HASHTAG]
+    assert all(
+        form.casefold().replace("\u2019", "'") == key for key, form in found[Kind.TOPIC].items()
+    )
 
 
 async def test_entities_are_no_phrases(dsn: str, redis_url: str) -> None:
     async with trend_rig(dsn, redis_url) as rig:
         tweet = tagged(rig)
-        keys = [(term.kind, term.key) for term, _ in TermFinder().of_tweet(tweet)]
-    assert keys == [
-        (Kind.HASHTAG, "sunrise"), (Kind.TOPIC, "lovely"), (Kind.TOPIC, "today"),
-    ]  # fmt: skip
+        found = TermFinder().of_tweet(tweet)
+    assert found == {
+        Kind.HASHTAG: {"sunrise": "#Sunrise"},
+        Kind.TOPIC: {"lovely": "lovely", "today": "today"},
+    }
 
 
 def tagged(rig: Rig) -> Tweet:

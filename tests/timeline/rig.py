@@ -12,12 +12,12 @@ from aviary.events.v1.event_pb2 import Event
 from aviary.timeline.v1 import timeline_service_pb2 as pb
 from aviary.tweet.v1.tweet_pb2 import Tweet
 from services.chassis.call import Call
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.snowflake import wall_clock_ms
 from services.chassis.stores import open_redis
 from services.timeline.fanout import Fanout
 from services.timeline.mend import Mender
 from services.timeline.metrics import FanoutMetrics, ReadMetrics
-from services.timeline.pipeline import Pipeline
 from services.timeline.policy.domain import Policy, State
 from services.timeline.pushing import Pusher
 from services.timeline.readers import Freshness, Readers

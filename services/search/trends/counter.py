@@ -1,7 +1,7 @@
 """Events become counts: who said what, of those whose tweets everybody may see."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter
@@ -61,19 +61,21 @@ class TrendCounter:
         """Count what was posted and take back what was deleted."""
         await self._learn_levels()
         said: dict[Term, Uses] = {}
-        for tweet in _posted(events, self._clock_ms() - WINDOW_MS):
-            for term, form in self._admitted(tweet):
-                _note(said, term, form, tweet.user_id, tweet.create_time.ToMilliseconds())
-        hidden = await self._hidden({user for uses in said.values() for user in uses.users})
-        shown = {term: _without(uses, hidden) for term, uses in said.items()}
-        await self._store.add({t: uses for t, uses in shown.items() if uses.users}, self._levels)
-        self._counted.inc(sum(len(uses.users) for uses in shown.values()))
+        now_ms = self._clock_ms()
+        for tweet, ms in _posted(events, now_ms - WINDOW_MS):
+            for term, form in self._admitted(tweet, now_ms):
+                _note(said, term, form, tweet.user_id, ms)
+        if hidden := await self._hidden({user for uses in said.values() for user in uses.users}):
+            shown = {term: _without(uses, hidden) for term, uses in said.items()}
+            said = {term: uses for term, uses in shown.items() if uses.users}
+        await self._store.add(said, self._levels)
+        self._counted.inc(sum(len(uses.users) for uses in said.values()))
         await self._store.remove(self._taken_back(events))
 
-    def _admitted(self, tweet: Tweet) -> list[Found]:
-        now_ms = self._clock_ms()
-        found = self._finder.of_tweet(tweet)
-        return [each for each in found if self._gates[each.term.kind].admits(each.term, now_ms)]
+    def _admitted(self, tweet: Tweet, now_ms: int) -> Iterator[Found]:
+        for kind, forms in self._finder.of_tweet(tweet).items():
+            for key in self._gates[kind].admitted(forms, now_ms):
+                yield Found(Term(kind, key), forms[key])
 
     def _taken_back(self, events: Sequence[Event]) -> dict[Term, dict[int, int]]:
         """What deleted tweets said, and when: whoever says it still has a newer time."""
@@ -83,8 +85,9 @@ class TrendCounter:
                 continue
             deleted = payload_pb2.TweetDeleted.FromString(event.payload).tweet
             ms = deleted.create_time.ToMilliseconds()
-            for term, _ in self._finder.of_tweet(deleted):
-                gone.setdefault(term, {})[deleted.user_id] = ms
+            for kind, forms in self._finder.of_tweet(deleted).items():
+                for key in forms:
+                    gone.setdefault(Term(kind, key), {})[deleted.user_id] = ms
         return gone
 
     async def _hidden(self, user_ids: Collection[int]) -> set[int]:
@@ -108,21 +111,27 @@ class TrendCounter:
         self._levels_until = time.monotonic() + LEVEL_SECONDS
 
 
-def _posted(events: Sequence[Event], since_ms: int) -> list[Tweet]:
-    """Tweets of the window; retweets and what was imported from the past are left out."""
+def _posted(events: Sequence[Event], since_ms: int) -> list[tuple[Tweet, int]]:
+    """Tweets of the window and when they were posted (Unix ms).
+
+    Retweets and what was imported from the past are left out.
+    """
     found = []
     for event in events:
         if event.kind == "TweetCreated":
             tweet = payload_pb2.TweetCreated.FromString(event.payload).tweet
-            recent = tweet.create_time.ToMilliseconds() > since_ms
-            if recent and not tweet.HasField("retweeted_status"):
-                found.append(tweet)
+            ms = tweet.create_time.ToMilliseconds()
+            if ms > since_ms and not tweet.HasField("retweeted_status"):
+                found.append((tweet, ms))
     return found
 
 
 def _note(said: dict[Term, Uses], term: Term, form: str, user_id: int, ms: int) -> None:
-    uses = said.setdefault(term, Uses({}, form))
-    uses.users[user_id] = max(ms, uses.users.get(user_id, 0))
+    uses = said.get(term)
+    if uses is None:
+        said[term] = Uses({user_id: ms}, form)
+    else:
+        uses.users[user_id] = max(ms, uses.users.get(user_id, 0))
 
 
 def _without(uses: Uses, users: set[int]) -> Uses:

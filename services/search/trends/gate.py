@@ -5,9 +5,11 @@ too often. While there is room a hashtag is counted from its first use and a phr
 the fuller the store, the more often a term must have come before it gets a place.
 """
 
+from collections.abc import Iterable
+
 from datasketches import frequent_strings_sketch
 
-from ..domain_trends import WINDOW_MS, Kind, Term
+from ..domain_trends import WINDOW_MS, Kind
 from .store import MAX_TERMS
 
 LOG2_ITEMS = 16
@@ -29,15 +31,21 @@ class Gate:
         self.counted_terms = 0
         """How many terms have a place now; whoever knows sets it."""
 
-    def admits(self, term: Term, now_ms: int) -> bool:
-        """Note one use of a term; whether it is to be counted."""
+    def admitted(self, keys: Iterable[str], now_ms: int) -> list[str]:
+        """Note one use of each of these terms; those that are to be counted."""
         self._take_turn(now_ms // HALF_WINDOW_MS)
-        self._current.update(term.key, 1)
         needed = max(FIRST[self._kind], self._needed())
-        if needed <= 1:
-            return True
-        seen = self._current.get_lower_bound(term.key) + self._previous.get_lower_bound(term.key)
-        return bool(seen >= needed)
+        current, before = self._current, self._previous
+        found = []
+        for key in keys:
+            current.update(key, 1)
+            if (
+                needed <= 1
+                or current.get_lower_bound(key) >= needed
+                or current.get_lower_bound(key) + before.get_lower_bound(key) >= needed
+            ):
+                found.append(key)
+        return found
 
     def _take_turn(self, turn: int) -> None:
         if turn == self._turn:

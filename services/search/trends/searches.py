@@ -32,7 +32,7 @@ class SearchCounter:
     def note(self, user_id: int, query: str) -> None:
         """Note that a user (0: nobody known) searches for something."""
         found = of_query(query) if user_id and len(self._gathered) < MAX_GATHERED else None
-        if found and self._gate.admits(found.term, self._clock_ms()):
+        if found and self._gate.admitted([found.term.key], self._clock_ms()):
             uses = self._gathered.setdefault(found.term, Uses({}, found.form))
             uses.users[user_id] = self._clock_ms()
 

@@ -5,8 +5,9 @@ A set holds at most some thousand users; beyond, it is a sample of them (see `is
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from services.chassis.redis_pipeline import Pipeline, packed
 from services.chassis.stores import Redis
 
 from ..domain_trends import WINDOW_MS, Kind, Term, is_sampled
@@ -42,29 +43,32 @@ class TrendStore:
 
     def __init__(self, redis: Redis, *, max_members: int = MAX_MEMBERS) -> None:
         self._redis = redis
+        self._pipeline = Pipeline(redis)
         self._max_members = max_members
 
     async def add(
         self, uses: Mapping[Term, Uses], levels: Mapping[Kind, Mapping[str, int]]
     ) -> None:
         """Count users; one that is counted already only becomes newer."""
-        commands = self._redis.pipeline(transaction=False)
-        newest: dict[Kind, dict[str, int]] = {}
-        forms: dict[Kind, dict[Any, Any]] = {}  # redis-py's Mapping is invariant
+        commands: list[bytes] = []
+        newest: dict[Kind, list[bytes]] = {}
+        forms: dict[Kind, list[bytes]] = {}
         for (kind, key), (users, form) in uses.items():
-            level = levels.get(kind, {}).get(key, 0)
-            members = {_member(u): ms for u, ms in users.items() if is_sampled(u, level)}
-            newest.setdefault(kind, {})[key] = max(users.values())
-            forms.setdefault(kind, {})[key] = form
+            level, raw = levels.get(kind, {}).get(key, 0), key.encode()
+            newest.setdefault(kind, []).extend((b"%d" % max(users.values()), raw))
+            forms.setdefault(kind, []).extend((raw, form.encode()))
+            members = [u for u in users if is_sampled(u, level)] if level else users
             if members:
-                commands.zadd(_users(kind, key), members, gt=True)
-                commands.expire(_users(kind, key), KEPT_SECONDS)
-            if len(commands) >= COMMANDS:
-                await commands.execute()
+                name = _users(kind, key).encode()
+                scored = [part for u in members for part in (b"%d" % users[u], _member(u))]
+                commands.append(packed(b"ZADD", name, b"GT", *scored))
+                commands.append(packed(b"EXPIRE", name, b"%d" % KEPT_SECONDS))
         for kind, times in newest.items():
-            commands.zadd(_terms(kind), times, gt=True)
-            commands.hset(_forms(kind), mapping=forms[kind])
-        await commands.execute()
+            commands.append(packed(b"ZADD", _terms(kind).encode(), b"GT", *times))
+            commands.append(packed(b"HSET", _forms(kind).encode(), *forms[kind]))
+        for start in range(0, len(commands), COMMANDS):
+            part = commands[start : start + COMMANDS]
+            await self._pipeline.execute(b"".join(part), len(part))
 
     async def remove(self, uses: Mapping[Term, Mapping[int, int]]) -> None:
         """Take back users whose newest use was that one: it was deleted."""

@@ -49,15 +49,29 @@ class StopWords:
     def __init__(self) -> None:
         self._english = frozenset(stoplists["en"])
         self._others = [frozenset(words) for name, words in stoplists.items() if name != "en"]
+        self._languages: dict[str, list[int]] = {}
+        """Those of the others that a word is a stop word of."""
+        for number, words in enumerate(self._others):
+            for word in words:
+                self._languages.setdefault(word, []).append(number)
 
     def of(self, words: Collection[str]) -> frozenset[str]:
         """Those of a text's words that no phrase begins or ends with."""
         said = frozenset(words)
-        likely = max((said & other for other in self._others), key=len)
         found = said & self._english
-        if len(likely) >= ENOUGH and len(likely) > len(found):
-            found |= likely
-        return found | {word for word in said if _contracted(word)}
+        likely, count = self._likely(said)
+        if count >= ENOUGH and count > len(found):
+            found |= said & self._others[likely]
+        return found | {word for word in said if "'" in word and _contracted(word)}
+
+    def _likely(self, said: Collection[str]) -> tuple[int, int]:
+        """The language of most stop words, and how many these are."""
+        counts = [0] * len(self._others)
+        for word in said:
+            for language in self._languages.get(word, ()):
+                counts[language] += 1
+        most = max(counts)
+        return counts.index(most), most
 
 
 class TermFinder:
@@ -66,40 +80,39 @@ class TermFinder:
     def __init__(self) -> None:
         self._stop_words = StopWords()
 
-    def of_tweet(self, tweet: Tweet) -> list[Found]:
-        """Every term of a tweet, each once."""
+    def of_tweet(self, tweet: Tweet) -> dict[Kind, dict[str, str]]:
+        """Every term of a tweet: how each is written in it, by its key."""
         entities = tweet.entities
         tags = [tag.tag for tag in entities.hashtags]
         ranges = [(tag.start, tag.end) for tag in entities.hashtags]
         ranges += [(url.start, url.end) for url in entities.urls]
         ranges += [(mention.start, mention.end) for mention in entities.user_mentions]
-        found = {term: f"#{tag}" for tag in tags if (term := _term(Kind.HASHTAG, tag.casefold()))}
-        for key, form in self._phrases(tweet.status, ranges):
-            if term := _term(Kind.TOPIC, key):
-                found.setdefault(term, form)
-        return [Found(*pair) for pair in list(found.items())[:MAX_TERMS_OF_ONE]]
+        hashtags = _fitting((tag.casefold(), f"#{tag}") for tag in tags)
+        topics = _fitting(self._phrases(tweet.status, ranges), MAX_TERMS_OF_ONE - len(hashtags))
+        return {Kind.HASHTAG: hashtags, Kind.TOPIC: topics}
 
     def _phrases(self, text: str, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[str, str]]:
         words = list(_words(text, ranges))
         stopped = self._stop_words.of([word.key for word in words])
         for first, begin in enumerate(words):
-            if begin.key in stopped:
+            key, start = begin.key, begin.start
+            if key in stopped:
                 continue
-            for last in range(first, min(first + MAX_WORDS, len(words))):
-                end = words[last]
-                if last > first and not end.follows:
+            if _stands_alone(key):
+                yield key, text[start : begin.end]
+            for word, _, end, follows in words[first + 1 : first + MAX_WORDS]:
+                if not follows:
                     break
-                if end.key in stopped or (last == first and not _stands_alone(begin.key)):
-                    continue
-                key = " ".join(word.key for word in words[first : last + 1])
-                yield key, text[begin.start : end.end]
+                key = f"{key} {word}"
+                if word not in stopped:
+                    yield key, text[start:end]
 
 
 def of_query(query: str) -> Found | None:
     """What somebody searches for, as a term; None for what is too long to be a common interest."""
     text = _SPACE.sub(" ", query).strip()
-    term = _term(Kind.SEARCH, text.casefold())
-    return Found(term, text) if term and len(text) <= MAX_QUERY else None
+    key = text.casefold()
+    return Found(Term(Kind.SEARCH, key), text) if _fits(key) and len(text) <= MAX_QUERY else None
 
 
 def _words(text: str, ranges: Iterable[tuple[int, int]]) -> Iterator[Word]:
@@ -110,7 +123,8 @@ def _words(text: str, ranges: Iterable[tuple[int, int]]) -> Iterator[Word]:
     before = 0
     for match in _WORD.finditer(blanked):
         start, end = match.span()
-        follows = not _BREAK.search(blanked, before, start)
+        between = blanked[before:start]
+        follows = between == " " or not _BREAK.search(between)
         yield Word(match[0].casefold().replace("\u2019", "'"), start, end, follows)
         before = end
 
@@ -124,5 +138,17 @@ def _stands_alone(word: str) -> bool:
     return len(word) >= (MIN_LETTERS if word.isascii() else 2) and not word.isdecimal()
 
 
-def _term(kind: Kind, key: str) -> Term | None:
-    return Term(kind, key) if key and len(key.encode()) <= MAX_KEY else None
+def _fitting(terms: Iterable[tuple[str, str]], count: int = MAX_TERMS_OF_ONE) -> dict[str, str]:
+    """So many of these terms by their keys, each as it is written first."""
+    forms: dict[str, str] = {}
+    for key, form in terms:
+        if key not in forms and _fits(key):
+            if len(forms) >= count:
+                break
+            forms[key] = form
+    return forms
+
+
+def _fits(key: str) -> bool:
+    """Whether a term can be counted under this key; a code point has at most four bytes."""
+    return bool(key) and (4 * len(key) <= MAX_KEY or len(key.encode()) <= MAX_KEY)

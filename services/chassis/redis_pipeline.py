@@ -7,8 +7,8 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from services.chassis.redis_exchange import exchange_over
-from services.chassis.stores import Redis
+from .redis_client import Redis
+from .redis_exchange import exchange_over
 
 
 class Pipeline:
@@ -39,3 +39,9 @@ class Pipeline:
         if refusals:
             raise refusals[0]
         return replies
+
+
+def packed(*arguments: bytes) -> bytes:
+    """One command as Redis takes it; its key is the second argument."""
+    parts = b"".join([b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments])
+    return b"*%d\r\n%b" % (len(arguments), parts)

@@ -8,9 +8,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from services.chassis.redis_pipeline import Pipeline
 from services.chassis.stores import Redis, open_redis
 from services.timeline import store
-from services.timeline.pipeline import Pipeline
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
