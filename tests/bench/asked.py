@@ -41,6 +41,7 @@ ASKED = (
         "time of a post: most followers / 10 followers", "post-time-most", 1.1, "post-time-ten",
         at_least=False,
     ),
+    Asked("favourites of one tweet by many users, calls/s", "favorite-hot", 5_000),
     Asked("events into inboxes, events/s", "inbox-events", 5_000),
     Asked("search, Zipf queries/s, gRPC, while indexing", "search-zipf", 4_000),
     Asked("search, distinct queries/s, gRPC, while indexing", "search-distinct", 2_000),

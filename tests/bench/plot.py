@@ -11,12 +11,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 INK, FAINT = "#7d8590", "#7d859055"
 OURS, LIMIT, BASELINE = "#2f81f7", "#8b949e", "#d29922"
 WIDTH, HEIGHT = 10.0, 2.4
 BAR_COLUMNS, CURVE_COLUMNS = 2, 4
+GROUPS = 4
+"""Latencies of one panel."""
+TITLE = 32
+"""Letters of a curve's title in one line."""
 LEGEND = "blue: Aviary; grey: limits from the same rounds; yellow: the FastAPI baseline"
 BARS = {
     "Reading, calls/s": (
@@ -48,10 +53,13 @@ def draw(found: Mapping[str, Any], out: Path) -> None:
         title: [figures[name] for name in names if name in figures] for title, names in BARS.items()
     }
     wide: list[Panel] = [(_bars, title, each) for title, each in bars.items() if each]
-    if found["latencies"]:
-        wide.append((_latencies, "Milliseconds: p50, p99 and p99.9", found["latencies"]))
+    for start in range(0, len(found["latencies"]), GROUPS):
+        some = found["latencies"][start : start + GROUPS]
+        wide.append((_latencies, "Milliseconds: p50, p99 and p99.9", some))
     narrow: list[Panel] = [
-        (_curve, f"{c['title']}, {c['unit']}", c) for c in found["curves"] if c["points"]
+        (_curve, fill(f"{c['title']}, {c['unit']}", TITLE), c)
+        for c in found["curves"]
+        if c["points"]
     ]
     rows = [-(-len(wide) // BAR_COLUMNS), -(-len(narrow) // CURVE_COLUMNS)]
     picture = pyplot.figure(figsize=(WIDTH, 0.3 + HEIGHT * sum(rows)), layout="constrained")
@@ -131,6 +139,7 @@ def _latencies(place: Any, latencies: Sequence[Mapping[str, Any]]) -> None:
     place.minorticks_off()
     place.grid(axis="y", visible=False)
     place.margins(x=0.2)
+    place.set_xlim(left=1)
     place.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
