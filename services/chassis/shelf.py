@@ -58,7 +58,7 @@ class Shelf(Generic[Value]):
 
     async def get_many(self, ids: Sequence[int]) -> list[Value | None]:
         """The values of these ids in their order, None where there is none."""
-        found = self._cache.get_many(ids)
+        found = self.at_hand(ids)
         if None not in found:
             return found
         missing = [key for key, value in zip(ids, found, strict=True) if value is None]

@@ -15,14 +15,6 @@ from clients.events import Event
 
 SETTLE_SECONDS = 0.3
 """Counts on pages follow within a second: this, and the ways there and back."""
-TOLD: Mapping[str, Any] = {
-    "TweetCreated": payload_pb2.TweetCreated,
-    "TweetDeleted": payload_pb2.TweetDeleted,
-    "TweetFavorited": payload_pb2.TweetFavorited,
-    "TweetUnfavorited": payload_pb2.TweetUnfavorited,
-    "MediaTagRemoved": payload_pb2.MediaTagRemoved,
-}
-"""What Tweet's log tells of what a page shows."""
 Forget = Callable[[Iterable[int]], None]
 
 
@@ -64,15 +56,22 @@ _COUNTED: Mapping[type[Any], Callable[[Any], Counted]] = {
     payload_pb2.TweetDeleted: _deleted,
     payload_pb2.MediaTagRemoved: _untagged,
 }
+_TOLD: Mapping[str, Any] = {payload.DESCRIPTOR.name: payload for payload in _COUNTED}
+"""What Tweet's log tells of what a page shows, by the kind of event."""
 
 
 def told_by(events: Iterable[Event]) -> list[tuple[Event, Any]]:
     """Those of these events that tell of what a page shows, with their payloads."""
     return [
-        (event, TOLD[event.kind].FromString(event.payload))
+        (event, _TOLD[event.kind].FromString(event.payload))
         for event in events
-        if event.kind in TOLD
+        if event.kind in _TOLD
     ]
+
+
+def counted_by(payload: Message) -> Counted:
+    """What one of these says has changed."""
+    return _COUNTED[type(payload)](payload)
 
 
 class TweetChanges:
@@ -87,7 +86,7 @@ class TweetChanges:
         """Note what these events say; what was deleted is forgotten at once."""
         deleted = [each.tweet_id for each in payloads if isinstance(each, payload_pb2.TweetDeleted)]
         self._forget_tweets(deleted)
-        counted = [_COUNTED[type(payload)](payload) for payload in payloads]
+        counted = [counted_by(payload) for payload in payloads]
         changed = {tweet_id for each in counted for tweet_id in each.tweet_ids} - {0}
         if changed and not self._changed:
             asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle)

@@ -22,7 +22,7 @@ from clients.errors import PeerError
 from clients.events import Event
 from clients.tail import EventTail, Position
 from clients.tweet import TweetClient
-from services.chassis.tweet_changes import told_by
+from services.chassis.tweet_changes import counted_by, told_by
 
 from ..domain_shards import Part
 from .entries import Entry, entry_of
@@ -35,7 +35,7 @@ REFRESH_SECONDS = 10.0
 MAX_CHANGED = 2_000
 """Tweets whose counts are read again at a time; the others wait for their next reaction."""
 RESTART_SECONDS = 1.0
-REACTIONS = {"TweetFavorited", "TweetUnfavorited"}
+REACTIONS = {"TweetCreated", "TweetFavorited", "TweetUnfavorited"}
 log = structlog.get_logger()
 
 
@@ -160,16 +160,16 @@ class Follower:
         added: dict[int, Entry] = {}
         deleted: dict[int, None] = {}
         for event, payload in told:
+            if event.kind in REACTIONS:
+                for reacted in counted_by(payload).tweet_ids:
+                    self._note_change(reacted)
             if event.kind == "TweetCreated":
-                self._note_reactions(payload.tweet)
                 entry = self._entry(payload.tweet)
                 if entry is not None:
                     added[entry.tweet_id] = entry
             elif event.kind == "TweetDeleted":
                 added.pop(payload.tweet_id, None)
                 deleted[payload.tweet_id] = None
-            elif event.kind in REACTIONS:
-                self._note_change(payload.tweet_id)
         with self._turn:
             self._gone.update(deleted)
             if not self._complete:
@@ -179,12 +179,6 @@ class Follower:
 
     def _entry(self, tweet: Tweet) -> Entry | None:
         return entry_of(tweet) if self._part.holds(tweet.tweet_id) else None
-
-    def _note_reactions(self, tweet: Tweet) -> None:
-        for reacted in (
-            tweet.retweeted_status.tweet_id, tweet.in_reply_to_tweet_id, tweet.quote_tweet_id,
-        ):  # fmt: skip
-            self._note_change(reacted)
 
     def _note_change(self, tweet_id: int) -> None:
         if tweet_id and self._part.holds(tweet_id) and len(self._changed) < MAX_CHANGED:
