@@ -1,6 +1,5 @@
 """Search through the whole mesh, over REST and gRPC."""
 
-import asyncio
 import itertools
 from typing import Any
 
@@ -8,7 +7,6 @@ import httpx
 import pytest
 
 from clients.search import SearchClient
-from services.search.found_tweets import STEADY_SECONDS
 
 from .eventually import eventually
 from .world import World
@@ -89,23 +87,6 @@ async def test_items_are_as_in_timelines(world: World) -> None:
     assert page["tweets"] == [by_id[str(i)] for i in ids[::-1]]
     assert [int(u["user_id"]) for u in page["users"]] == [user]
     assert (page["unreachable"], page["partial"], page["corrected_query"]) == ([], False, "")
-
-
-async def test_counts_on_found_pages_follow_the_log(world: World) -> None:
-    """What a page shows is kept for long, and read again once somebody favourites it."""
-    user, fan = await world.new_users(2)
-    term = word()
-    tweet = int((await world.post(user, f"{term} is liked"))["tweet_id"])
-    await until_found(world, term, [tweet])
-
-    async def counts() -> list[str]:
-        page = await search(world, term)
-        return [each["favorite_count"] for each in page["tweets"]]
-
-    await asyncio.sleep(STEADY_SECONDS)
-    assert await counts() == ["0"]
-    await world.act(fan, "PUT", f"/api/v1/tweets/{tweet}/favorites/me")
-    await eventually(counts, ["1"])
 
 
 async def test_typos_are_fixed_unless_exact(world: World) -> None:
